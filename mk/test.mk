@@ -1,0 +1,46 @@
+# Tests. Unit: one cmocka binary per tests/unit/<layer>/test_*.c. Integration: pytest against real programs.
+UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
+
+# A test of a program's own pure part (tests/unit/satellite/...) links that program's objects but its main.
+unit_prog = $(firstword $(foreach p,central:pg-swarm-central satellite:pg-swarm-satellite failover-sidecar:pg-swarm-failover-sidecar \
+  sandbox:pg-swarm-sandbox cli:swarmctl,$(if $(filter $(1),$(firstword $(subst :, ,$(p)))),$(lastword $(subst :, ,$(p))))))
+unit_dir = $(if $(filter cli,$(1)),src/cli,src/daemons/$(1))
+define unit_rule
+$(B)/tests/unit/$(1): tests/unit/$(1).c $(if $(call unit_prog,$(dir_$(1))),$$(filter-out %/main.o,$$($(call unit_prog,$(dir_$(1)))_OBJ)),\
+  $(if $(filter launcher,$(dir_$(1))),$$(filter-out %/main.o,$$(LAUNCHER_OBJ)))) $(LINK_LIBS)
+	@mkdir -p $$(@D)
+	$(CC) $(CPPFLAGS) $(if $(wildcard $(call unit_dir,$(dir_$(1)))),-I$(call unit_dir,$(dir_$(1)))) $(CFLAGS) -MMD -MP $(LDFLAGS) \
+	  -o $$@ $$(filter %.c %.o,$$^) $(LINK_LIBS) $(LDLIBS) -lcmocka
+endef
+$(foreach t,$(UNIT_SRC:tests/unit/%.c=%),$(eval dir_$(t) := $(firstword $(subst /, ,$(t))))$(eval $(call unit_rule,$(t))))
+
+unit-bins: $(UNIT_BIN)
+
+check-unit: $(UNIT_BIN) ## unit tests of this variant
+	@tools/run-unit $(UNIT_BIN)
+
+PYTESTS ?= tests/integration
+check-integration: all ## integration tests against real PostgreSQL, kubectl, grpcio, git
+	PGSWARM_BIN=$(abspath $(B)/bin) $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTESTS)
+
+check-layers: ## layers point one way
+	@tools/check-layers
+check-size: ## files, functions and headers within their limits
+	@tools/check-size
+check-banned: ## calls we do not use
+	@tools/check-banned
+check-static: check-layers check-size check-banned
+
+check: check-static all ## everything that fits in ten minutes
+	@$(MAKE) --no-print-directory check-unit
+	@$(MAKE) --no-print-directory check-integration
+
+format: ## clang-format in place
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+format-check: ## clang-format, as a check
+	git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
+tidy: compile_commands.json $(PB_H) ## clang-tidy over src/
+	clang-tidy -quiet -p . $(ALL_SRC)
+
+.PHONY: unit-bins check check-unit check-integration check-layers check-size check-banned check-static format format-check tidy

@@ -1,0 +1,51 @@
+/* http/client.h - HTTP requests on libcurl's multi interface, driven by our loop: HTTP/2 where
+ * offered, connections kept.
+ *
+ * For the Kubernetes API, for swarmctl, for object stores. A call ends in exactly one on_done,
+ * never from inside http_call; http_call_cancel ends it without one. */
+#pragma once
+#include "core/str.h"
+#include "loop/loop.h"
+
+typedef struct HttpClient HttpClient;
+typedef struct HttpCall HttpCall;
+
+typedef struct HttpClientConfig {
+    const char *ca_pem;             /* contents; NULL: the system's store */
+    const char *cert_pem, *key_pem; /* client certificate, or NULL */
+    bool insecure;                  /* no verification: for tests against a throwaway server only */
+    uint64_t connect_timeout_ms;    /* 0: 5,000 */
+    const char *user_agent;         /* NULL: "pg-swarm/VERSION" */
+    const char *unix_socket;        /* NULL: TCP */
+} HttpClientConfig;
+
+typedef struct HttpResponse {
+    int status;
+    StrView body; /* empty when on_data took it */
+    /* Value of a response header (names case-insensitive), or NULL. */
+    const char *(*header)(const struct HttpResponse *r, const char *name);
+    void *priv;
+} HttpResponse;
+
+typedef struct HttpCallSpec {
+    const char *method, *url;
+    const char *const *headers; /* "Name: value", ends with NULL; may be NULL */
+    StrView body;
+    size_t body_limit;        /* of the response; 0: 64 MiB */
+    uint64_t timeout_ms;      /* of the whole call; 0: 30,000; UINT64_MAX: none (watches) */
+    uint64_t idle_timeout_ms; /* no byte for so long: ERR_TIMEOUT; 0: none */
+    /* Set: the body comes in pieces, as it arrives, once the status is known (a watch, a log).
+     * Return false to pause; http_call_resume goes on. */
+    bool (*on_data)(void *ctx, int status, const char *data, size_t n);
+    /* err NULL: an HTTP answer arrived, whatever its status. err set: none did (UNAVAILABLE,
+     * TIMEOUT, ...). */
+    void (*on_done)(void *ctx, const Error *err, const HttpResponse *resp);
+    void *ctx;
+} HttpCallSpec;
+
+ErrCode http_client_new(Loop *l, const HttpClientConfig *cfg, HttpClient **ret,
+                        Error *err) MUST_USE;
+void http_client_free(HttpClient *c);                         /* cancels what is under way */
+HttpCall *http_call(HttpClient *c, const HttpCallSpec *spec); /* copies what it needs of spec */
+void http_call_resume(HttpCall *call);
+void http_call_cancel(HttpCall *call); /* on_done will not be called */
