@@ -2,7 +2,10 @@
  * offered, connections kept.
  *
  * For the Kubernetes API, for swarmctl, for object stores. A call ends in exactly one on_done,
- * never from inside http_call; http_call_cancel ends it without one. */
+ * never from inside http_call; http_call_cancel ends it without one. Requests go straight to the
+ * host: a proxy named in the environment is not used (it would see tokens), redirects are not
+ * followed, compressed answers are not asked for. Everything here belongs to the loop's thread and
+ * may be called from inside the callbacks of any call. */
 #pragma once
 #include "core/str.h"
 #include "loop/loop.h"
@@ -21,7 +24,7 @@ typedef struct HttpClientConfig {
 
 typedef struct HttpResponse {
     int status;
-    StrView body; /* empty when on_data took it */
+    StrView body; /* NUL-terminated; empty when on_data took it */
     /* Value of a response header (names case-insensitive), or NULL. */
     const char *(*header)(const struct HttpResponse *r, const char *name);
     void *priv;
@@ -31,14 +34,14 @@ typedef struct HttpCallSpec {
     const char *method, *url;
     const char *const *headers; /* "Name: value", ends with NULL; may be NULL */
     StrView body;
-    size_t body_limit;        /* of the response; 0: 64 MiB */
+    size_t body_limit;        /* of the response; 0: 64 MiB; with on_data: 0 is no limit */
     uint64_t timeout_ms;      /* of the whole call; 0: 30,000; UINT64_MAX: none (watches) */
-    uint64_t idle_timeout_ms; /* no byte for so long: ERR_TIMEOUT; 0: none */
+    uint64_t idle_timeout_ms; /* no byte for so long: ERR_TIMEOUT; 0: none; off while paused */
     /* Set: the body comes in pieces, as it arrives, once the status is known (a watch, a log).
-     * Return false to pause; http_call_resume goes on. */
+     * Return false to pause after these bytes; http_call_resume goes on. */
     bool (*on_data)(void *ctx, int status, const char *data, size_t n);
-    /* err NULL: an HTTP answer arrived, whatever its status. err set: none did (UNAVAILABLE,
-     * TIMEOUT, ...). */
+    /* err NULL: an HTTP answer arrived, whatever its status. err set: none did, or it broke off:
+     * UNAVAILABLE (no connection, no trust), TIMEOUT, TOO_LARGE (body_limit), INVALID (the URL). */
     void (*on_done)(void *ctx, const Error *err, const HttpResponse *resp);
     void *ctx;
 } HttpCallSpec;
