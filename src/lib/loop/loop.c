@@ -20,48 +20,69 @@ ErrCode uv_err(Error *err, int rc, const char *fmt, ...)
     return err_errno(err, -rc, "%s", head);
 }
 
-/* ---- deferred calls ---- */
-
-static void run_deferred(uv_async_t *h)
+void free_owner(uv_handle_t *h)
 {
-    Loop *l = h->data;
-    pthread_mutex_lock(&l->lock);
-    Deferred *d = l->head;
-    l->head = l->tail = NULL;
-    if (!d)
-        uv_unref((uv_handle_t *)&l->wake);
-    pthread_mutex_unlock(&l->lock);
-    while (d) {
-        Deferred *next = d->next;
-        d->fn(d->ctx);
-        free(d);
-        d = next;
-    }
-    pthread_mutex_lock(&l->lock);
-    if (!l->head)
-        uv_unref((uv_handle_t *)&l->wake);
-    pthread_mutex_unlock(&l->lock);
+    free(h->data);
 }
 
-void loop_post(Loop *l, void (*fn)(void *), void *ctx)
+/* ---- deferred calls ---- */
+
+static void stay_busy(uv_idle_t *h)
 {
-    Deferred *d = xnew(Deferred);
-    d->fn = fn;
-    d->ctx = ctx;
-    pthread_mutex_lock(&l->lock);
-    if (l->tail)
-        l->tail->next = d;
-    else
-        l->head = d;
-    l->tail = d;
-    pthread_mutex_unlock(&l->lock);
-    uv_async_send(&l->wake);
+    (void)h; /* its being active keeps the loop from waiting */
+}
+
+static void run_deferred(Loop *l)
+{
+    if (l->deferred.n == 0)
+        return;
+    CallList now = l->deferred;
+    l->deferred = l->spare;
+    l->spare = (CallList){0};
+    for (size_t i = 0; i < now.n; i++)
+        now.at[i].fn(now.at[i].ctx);
+    now.n = 0;
+    vec_done(&l->spare);
+    l->spare = now;
+    if (l->deferred.n == 0)
+        uv_idle_stop(&l->busy);
+}
+
+static void on_before_wait(uv_prepare_t *h)
+{
+    run_deferred(h->data);
+}
+
+static void on_after_events(uv_check_t *h)
+{
+    run_deferred(h->data);
 }
 
 void loop_defer(Loop *l, void (*fn)(void *), void *ctx)
 {
-    uv_ref((uv_handle_t *)&l->wake); /* a pending call keeps the loop alive */
-    loop_post(l, fn, ctx);
+    vec_push(&l->deferred, ((Call){fn, ctx}));
+    if (l->deferred.n == 1 && !l->closing)
+        uv_idle_start(&l->busy, stay_busy);
+}
+
+static void on_wake(uv_async_t *h)
+{
+    Loop *l = h->data;
+    pthread_mutex_lock(&l->lock);
+    CallList now = l->posted;
+    l->posted = (CallList){0};
+    pthread_mutex_unlock(&l->lock);
+    for (size_t i = 0; i < now.n; i++)
+        now.at[i].fn(now.at[i].ctx);
+    vec_done(&now);
+}
+
+void loop_post(Loop *l, void (*fn)(void *), void *ctx)
+{
+    pthread_mutex_lock(&l->lock);
+    vec_push(&l->posted, ((Call){fn, ctx}));
+    pthread_mutex_unlock(&l->lock);
+    uv_async_send(&l->wake);
 }
 
 /* ---- the loop itself ---- */
@@ -74,32 +95,60 @@ Loop *loop_new(void)
         BUG("uv_loop_init: %s", uv_strerror(rc));
     signal(SIGPIPE, SIG_IGN);
     pthread_mutex_init(&l->lock, NULL);
-    l->wake.data = l;
-    uv_async_init(&l->uv, &l->wake, run_deferred);
+    uv_async_init(&l->uv, &l->wake, on_wake);
+    uv_prepare_init(&l->uv, &l->before_wait);
+    uv_check_init(&l->uv, &l->after_events);
+    uv_idle_init(&l->uv, &l->busy);
+    l->wake.data = l->before_wait.data = l->after_events.data = l;
+    uv_prepare_start(&l->before_wait, on_before_wait);
+    uv_check_start(&l->after_events, on_after_events);
+    /* Only `busy` keeps the loop alive, and only while there is something to call. */
     uv_unref((uv_handle_t *)&l->wake);
+    uv_unref((uv_handle_t *)&l->before_wait);
+    uv_unref((uv_handle_t *)&l->after_events);
     return l;
+}
+
+static bool is_ours(const Loop *l, const uv_handle_t *h)
+{
+    return h == (const uv_handle_t *)&l->wake || h == (const uv_handle_t *)&l->before_wait ||
+           h == (const uv_handle_t *)&l->after_events || h == (const uv_handle_t *)&l->busy;
+}
+
+static void free_children(uv_handle_t *h, void *arg)
+{
+    (void)arg;
+    if (h->type == UV_PROCESS && !uv_is_closing(h))
+        proc_abandon(h->data);
 }
 
 static void close_left(uv_handle_t *h, void *arg)
 {
-    (void)arg;
     if (!uv_is_closing(h))
-        uv_close(h, NULL);
+        uv_close(h, is_ours(arg, h) ? NULL : free_owner);
+}
+
+/* What was closed or deferred just before gets its last calls; then the rest is closed in
+ * silence. */
+static void settle(Loop *l)
+{
+    for (int turn = 0; turn < 8 && (l->deferred.n || l->uv.closing_handles); turn++)
+        uv_run(&l->uv, UV_RUN_NOWAIT);
 }
 
 void loop_free(Loop *l)
 {
     if (!l)
         return;
+    settle(l);
     l->closing = true;
-    uv_walk(&l->uv, close_left, NULL);
+    uv_walk(&l->uv, free_children, l);
+    uv_walk(&l->uv, close_left, l);
     while (uv_loop_close(&l->uv) == UV_EBUSY)
         uv_run(&l->uv, UV_RUN_ONCE);
-    while (l->head) {
-        Deferred *d = l->head;
-        l->head = d->next;
-        free(d);
-    }
+    vec_done(&l->deferred);
+    vec_done(&l->spare);
+    vec_done(&l->posted);
     pthread_mutex_destroy(&l->lock);
     free(l);
 }
@@ -145,11 +194,6 @@ struct Timer {
     uint64_t repeat;
 };
 
-static void free_handle(uv_handle_t *h)
-{
-    free(h->data);
-}
-
 static void on_timer(uv_timer_t *h)
 {
     Timer *t = h->data;
@@ -175,8 +219,8 @@ void timer_again(Timer *t, uint64_t after_ms)
 
 void timer_stop(Timer *t)
 {
-    if (t)
-        uv_close((uv_handle_t *)&t->uv, free_handle);
+    if (t && !uv_is_closing((uv_handle_t *)&t->uv))
+        uv_close((uv_handle_t *)&t->uv, free_owner);
 }
 
 /* ---- foreign descriptors ---- */
@@ -219,7 +263,7 @@ void fdwatch_update(FdWatch *w, int events)
 void fdwatch_stop(FdWatch *w)
 {
     if (w)
-        uv_close((uv_handle_t *)&w->uv, free_handle);
+        uv_close((uv_handle_t *)&w->uv, free_owner);
 }
 
 /* ---- work on the thread pool ---- */
@@ -284,58 +328,5 @@ SigWatch *sigwatch_start(Loop *l, int signum, void (*fn)(void *, int), void *ctx
 void sigwatch_stop(SigWatch *s)
 {
     if (s)
-        uv_close((uv_handle_t *)&s->uv, free_handle);
-}
-
-/* ---- names ---- */
-
-struct Resolve {
-    uv_getaddrinfo_t uv;
-    ResolveFn done;
-    void *ctx;
-    char host[256];
-};
-
-static void on_resolved(uv_getaddrinfo_t *h, int status, struct addrinfo *res)
-{
-    Resolve *r = h->data;
-    if (r->done) {
-        Error err;
-        if (status)
-            uv_err(&err, status, "look up %s", r->host);
-        r->done(r->ctx, status ? &err : NULL, status ? NULL : res->ai_addr);
-    }
-    uv_freeaddrinfo(res);
-    free(r);
-}
-
-static void resolve_failed(void *ctx)
-{
-    Resolve *r = ctx;
-    Error err;
-    err_set(&err, ERR_INVALID, "look up %s: not a host and port", r->host);
-    if (r->done)
-        r->done(r->ctx, &err, NULL);
-    free(r);
-}
-
-Resolve *loop_resolve(Loop *l, const char *host, const char *port, ResolveFn done, void *ctx)
-{
-    Resolve *r = xnew(Resolve);
-    r->uv.data = r;
-    r->done = done;
-    r->ctx = ctx;
-    snprintf(r->host, sizeof r->host, "%s", host);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
-    if (uv_getaddrinfo(&l->uv, &r->uv, on_resolved, host, port, &hints))
-        loop_defer(l, resolve_failed, r);
-    return r;
-}
-
-void resolve_cancel(Resolve *r)
-{
-    if (r) {
-        r->done = NULL;
-        uv_cancel((uv_req_t *)&r->uv);
-    }
+        uv_close((uv_handle_t *)&s->uv, free_owner);
 }

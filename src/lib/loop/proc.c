@@ -49,7 +49,10 @@ static void on_child_exit(uv_process_t *h, int64_t status, int signum)
     p->exited = true;
     p->exit_status = (int)status;
     p->term_signal = signum;
-    maybe_tell(p);
+    if (p->freed)
+        uv_close((uv_handle_t *)&p->uv, on_uv_closed);
+    else
+        maybe_tell(p);
 }
 
 static void alloc_shared(uv_handle_t *h, size_t hint, uv_buf_t *buf)
@@ -148,12 +151,26 @@ void proc_kill(Proc *p, int signum)
         kill(-proc_pid(p), signum);
 }
 
+/* Close without waiting for the child: only when the whole loop ends. */
+void proc_abandon(Proc *p)
+{
+    p->freed = true;
+    if (p->piped && !uv_is_closing((uv_handle_t *)&p->out))
+        uv_close((uv_handle_t *)&p->out, on_out_closed);
+    uv_close((uv_handle_t *)&p->uv, on_uv_closed);
+}
+
+/* A handle closed before its child ended would leave a zombie, so the handle stays until then. */
 void proc_free(Proc *p)
 {
     if (!p || p->freed)
         return;
+    if (p->exited) {
+        proc_abandon(p);
+        return;
+    }
     p->freed = true;
     if (p->piped)
         uv_close((uv_handle_t *)&p->out, on_out_closed);
-    uv_close((uv_handle_t *)&p->uv, on_uv_closed);
+    uv_unref((uv_handle_t *)&p->uv);
 }

@@ -1,63 +1,13 @@
 #include "loop/stream.h"
 
-#include "core/str.h"
-#include "loop/loop_priv.h"
+#include "loop/stream_priv.h"
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <string.h>
 
-enum { BACKLOG = 512, PEER_LEN = 64 };
-
-struct Stream {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } uv;
-    Loop *loop;
-    StreamEvents ev;
-    void *ctx;
-    Error err;
-    bool failed, closing, reading, had_queue;
-    char peer[PEER_LEN];
-};
-
-struct Listener {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } uv;
-    Loop *loop;
-    AcceptFn fn;
-    void *ctx;
-    bool is_unix;
-    int port;
-    char addr[PEER_LEN + 64];
-};
-
-struct Dial {
-    Loop *loop;
-    DialFn done;
-    void *ctx;
-    Stream *s;
-    Resolve *resolve;
-    Timer *timer;
-    uv_connect_t req;
-    Error err;
-    bool connecting;
-    char addr[128];
-};
-
-/* ---- one stream ---- */
-
-static void sock_text(char *out, size_t cap, const struct sockaddr *sa)
+void sock_text(char *out, size_t cap, const struct sockaddr *sa)
 {
     char ip[INET6_ADDRSTRLEN] = "?";
     if (sa->sa_family == AF_INET) {
@@ -73,17 +23,7 @@ static void sock_text(char *out, size_t cap, const struct sockaddr *sa)
     }
 }
 
-static void note_peer(Stream *s)
-{
-    struct sockaddr_storage sa = {0};
-    int len = sizeof sa;
-    snprintf(s->peer, sizeof s->peer, "unix");
-    if (s->uv.handle.type == UV_TCP &&
-        uv_tcp_getpeername(&s->uv.tcp, (struct sockaddr *)&sa, &len) == 0)
-        sock_text(s->peer, sizeof s->peer, (struct sockaddr *)&sa);
-}
-
-static Stream *stream_new(Loop *l, bool is_unix)
+Stream *stream_new(Loop *l, bool is_unix)
 {
     Stream *s = xnew(Stream);
     s->loop = l;
@@ -95,11 +35,29 @@ static Stream *stream_new(Loop *l, bool is_unix)
     return s;
 }
 
+void stream_ready(Stream *s)
+{
+    struct sockaddr_storage sa = {0};
+    int len = sizeof sa;
+    snprintf(s->peer, sizeof s->peer, "unix");
+    if (s->uv.handle.type != UV_TCP)
+        return;
+    uv_tcp_nodelay(&s->uv.tcp, 1);
+    if (uv_tcp_getpeername(&s->uv.tcp, (struct sockaddr *)&sa, &len) == 0)
+        sock_text(s->peer, sizeof s->peer, (struct sockaddr *)&sa);
+}
+
+void stream_discard(Stream *s)
+{
+    uv_close(&s->uv.handle, free_owner);
+}
+
 static void on_closed(uv_handle_t *h)
 {
     Stream *s = h->data;
-    if (s->ev.on_close && !s->loop->closing)
-        s->ev.on_close(s->ctx, s->failed ? &s->err : NULL);
+    if (s->ev.on_close && (s->owner_closed || !s->loop->closing))
+        s->ev.on_close(s->ctx, s->err);
+    free(s->err);
     free(s);
 }
 
@@ -107,15 +65,15 @@ void stream_close(Stream *s)
 {
     if (!s || s->closing)
         return;
-    s->closing = true;
+    s->closing = s->owner_closed = true;
     uv_close(&s->uv.handle, on_closed);
 }
 
 static void fail(Stream *s, int rc, const char *what)
 {
-    if (!s->failed && !s->closing) {
-        uv_err(&s->err, rc, "%s %s", what, s->peer);
-        s->failed = true;
+    if (!s->err && !s->closing) {
+        s->err = xnew(Error);
+        uv_err(s->err, rc, "%s %s", what, s->peer);
     }
     stream_close(s);
 }
@@ -262,16 +220,11 @@ Stream *stream_adopt(Loop *l, int fd)
     int rc = is_unix ? uv_pipe_open(&s->uv.pipe, fd) : uv_tcp_open(&s->uv.tcp, fd);
     if (rc)
         BUG("adopt descriptor %d: %s", fd, uv_strerror(rc));
-    if (!is_unix)
-        uv_tcp_nodelay(&s->uv.tcp, 1);
-    note_peer(s);
+    stream_ready(s);
     return s;
 }
 
-/* ---- addresses ---- */
-
-/* Split "host:port" or "[v6]:port"; host may be empty. */
-static bool split_addr(const char *addr, char host[128], char port[16])
+bool split_addr(const char *addr, char host[HOST_LEN], char port[PORT_LEN])
 {
     const char *colon = strrchr(addr, ':');
     if (!colon || colon == addr + strlen(addr) - 1)
@@ -279,264 +232,10 @@ static bool split_addr(const char *addr, char host[128], char port[16])
     size_t n = (size_t)(colon - addr);
     if (n >= 2 && addr[0] == '[' && addr[n - 1] == ']')
         addr++, n -= 2;
-    if (n >= 128 || strlen(colon + 1) >= 16)
+    if (n >= HOST_LEN || strlen(colon + 1) >= PORT_LEN)
         return false;
     memcpy(host, addr, n);
     host[n] = 0;
     memcpy(port, colon + 1, strlen(colon + 1) + 1);
     return true;
-}
-
-static void close_early(uv_handle_t *h)
-{
-    free(h->data);
-}
-
-/* ---- dialling ---- */
-
-static void dial_free(Dial *d)
-{
-    timer_stop(d->timer);
-    resolve_cancel(d->resolve);
-    free(d);
-}
-
-/* Hand over the outcome. The connect request lives in *d, so an unfinished one is let end by
- * closing the stream. */
-static void dial_end(Dial *d, const Error *err)
-{
-    DialFn done = d->done;
-    void *ctx = d->ctx;
-    Stream *s = d->s;
-    d->done = NULL;
-    if (!d->connecting) {
-        Error copy;
-        if (err)
-            copy = *err;
-        if (err && s)
-            uv_close(&s->uv.handle, close_early);
-        dial_free(d);
-        if (done)
-            done(ctx, err ? &copy : NULL, err ? NULL : s);
-        return;
-    }
-    uv_close(&s->uv.handle, close_early); /* on_connect(UV_ECANCELED) frees d */
-    if (done)
-        done(ctx, err, NULL);
-}
-
-static void on_connect(uv_connect_t *req, int status)
-{
-    Dial *d = req->data;
-    d->connecting = false;
-    if (!d->done) {
-        dial_free(d);
-        return;
-    }
-    if (status) {
-        uv_err(&d->err, status, "connect to %s", d->addr);
-        dial_end(d, &d->err);
-        return;
-    }
-    if (d->s->uv.handle.type == UV_TCP)
-        uv_tcp_nodelay(&d->s->uv.tcp, 1);
-    note_peer(d->s);
-    dial_end(d, NULL);
-}
-
-static void on_dial_timeout(void *ctx)
-{
-    Dial *d = ctx;
-    err_set(&d->err, ERR_TIMEOUT, "connect to %s: no answer in time", d->addr);
-    dial_end(d, &d->err);
-}
-
-static void on_dial_resolved(void *ctx, const Error *err, const struct sockaddr *addr)
-{
-    Dial *d = ctx;
-    d->resolve = NULL;
-    if (err) {
-        dial_end(d, err);
-        return;
-    }
-    d->s = stream_new(d->loop, false);
-    int rc = uv_tcp_connect(&d->req, &d->s->uv.tcp, addr, on_connect);
-    if (rc) {
-        uv_err(&d->err, rc, "connect to %s", d->addr);
-        dial_end(d, &d->err);
-        return;
-    }
-    d->connecting = true;
-}
-
-static void dial_bad_address(void *ctx)
-{
-    Dial *d = ctx;
-    err_set(&d->err, ERR_INVALID, "'%s' is not HOST:PORT or unix:PATH", d->addr);
-    if (d->done)
-        dial_end(d, &d->err);
-    else
-        dial_free(d);
-}
-
-Dial *stream_dial(Loop *l, const char *addr, uint64_t timeout_ms, DialFn done, void *ctx)
-{
-    Dial *d = xnew(Dial);
-    char host[128], port[16];
-    d->loop = l;
-    d->done = done;
-    d->ctx = ctx;
-    d->req.data = d;
-    snprintf(d->addr, sizeof d->addr, "%s", addr);
-    if (timeout_ms)
-        d->timer = timer_start(l, timeout_ms, 0, on_dial_timeout, d);
-    if (str_starts(addr, "unix:")) {
-        d->s = stream_new(l, true);
-        d->connecting = true;
-        uv_pipe_connect(&d->req, &d->s->uv.pipe, addr + 5, on_connect);
-    } else if (split_addr(addr, host, port)) {
-        d->resolve = loop_resolve(l, host, port, on_dial_resolved, d);
-    } else {
-        timer_stop(d->timer);
-        d->timer = NULL;
-        loop_defer(l, dial_bad_address, d);
-    }
-    return d;
-}
-
-static void dial_free_later(void *ctx)
-{
-    dial_free(ctx);
-}
-
-void dial_cancel(Dial *d)
-{
-    if (!d)
-        return;
-    d->done = NULL;
-    timer_stop(d->timer);
-    d->timer = NULL;
-    if (d->connecting) {
-        uv_close(&d->s->uv.handle, close_early);
-    } else if (d->resolve) {
-        resolve_cancel(d->resolve);
-        d->resolve = NULL;
-        loop_defer(d->loop, dial_free_later, d);
-    } /* else dial_bad_address is pending and frees d */
-}
-
-/* ---- listening ---- */
-
-static void on_connection(uv_stream_t *h, int status)
-{
-    Listener *ln = h->data;
-    if (status)
-        return; /* out of descriptors, say: the peer will try again */
-    Stream *s = stream_new(ln->loop, ln->is_unix);
-    if (uv_accept(h, &s->uv.stream)) {
-        uv_close(&s->uv.handle, close_early);
-        return;
-    }
-    if (!ln->is_unix)
-        uv_tcp_nodelay(&s->uv.tcp, 1);
-    note_peer(s);
-    ln->fn(ln->ctx, s);
-}
-
-static int listen_tcp(Listener *ln, const char *addr)
-{
-    char host[128], port[16];
-    if (!split_addr(addr, host, port))
-        return UV_EINVAL;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *res;
-    hints.ai_family = *host ? AF_UNSPEC : AF_INET;
-    uv_getaddrinfo_t req;
-    int rc = uv_getaddrinfo(&ln->loop->uv, &req, NULL, *host ? host : NULL, port, &hints);
-    if (rc)
-        return rc;
-    res = req.addrinfo;
-    rc = uv_tcp_bind(&ln->uv.tcp, res->ai_addr, 0);
-    uv_freeaddrinfo(res);
-    return rc;
-}
-
-static int listen_unix(Listener *ln, const char *path)
-{
-    unlink(path); /* a stale socket of a process that died; a live one is guarded by its owner's
-                     lock */
-    return uv_pipe_bind(&ln->uv.pipe, path);
-}
-
-static void note_listen_addr(Listener *ln, const char *addr)
-{
-    struct sockaddr_storage sa = {0};
-    int len = sizeof sa;
-    snprintf(ln->addr, sizeof ln->addr, "%s", addr);
-    if (ln->is_unix || uv_tcp_getsockname(&ln->uv.tcp, (struct sockaddr *)&sa, &len))
-        return;
-    sock_text(ln->addr, sizeof ln->addr, (struct sockaddr *)&sa);
-    ln->port = ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port
-                                              : ((struct sockaddr_in *)&sa)->sin_port);
-}
-
-static Listener *listener_new(Loop *l, bool is_unix, AcceptFn fn, void *ctx)
-{
-    Listener *ln = xnew(Listener);
-    ln->loop = l;
-    ln->fn = fn;
-    ln->ctx = ctx;
-    ln->is_unix = is_unix;
-    if (is_unix)
-        uv_pipe_init(&l->uv, &ln->uv.pipe, 0);
-    else
-        uv_tcp_init(&l->uv, &ln->uv.tcp);
-    ln->uv.handle.data = ln;
-    return ln;
-}
-
-static ErrCode listener_go(Listener *ln, int rc, const char *addr, Listener **ret, Error *err)
-{
-    if (rc == 0)
-        rc = uv_listen(&ln->uv.stream, BACKLOG, on_connection);
-    if (rc) {
-        listener_close(ln);
-        return uv_err(err, rc, "listen on %s", addr);
-    }
-    note_listen_addr(ln, addr);
-    *ret = ln;
-    return ERR_OK;
-}
-
-ErrCode listener_open(Loop *l, const char *addr, AcceptFn fn, void *ctx, Listener **ret, Error *err)
-{
-    Listener *ln = listener_new(l, str_starts(addr, "unix:"), fn, ctx);
-    int rc = ln->is_unix ? listen_unix(ln, addr + 5) : listen_tcp(ln, addr);
-    return listener_go(ln, rc, addr, ret, err);
-}
-
-ErrCode listener_adopt(Loop *l, int fd, AcceptFn fn, void *ctx, Listener **ret, Error *err)
-{
-    struct sockaddr_storage sa = {0};
-    socklen_t len = sizeof sa;
-    if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
-        return err_errno(err, errno, "adopt descriptor %d", fd);
-    Listener *ln = listener_new(l, sa.ss_family == AF_UNIX, fn, ctx);
-    int rc = ln->is_unix ? uv_pipe_open(&ln->uv.pipe, fd) : uv_tcp_open(&ln->uv.tcp, fd);
-    return listener_go(ln, rc, "adopted descriptor", ret, err);
-}
-
-const char *listener_addr(const Listener *ln)
-{
-    return ln->addr;
-}
-
-int listener_port(const Listener *ln)
-{
-    return ln->port;
-}
-
-void listener_close(Listener *ln)
-{
-    if (ln)
-        uv_close(&ln->uv.handle, close_early);
 }

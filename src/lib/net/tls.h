@@ -12,10 +12,13 @@ typedef enum TlsVerify {
 } TlsVerify;
 
 typedef struct TlsConfig {
-    const char *cert_pem, *key_pem; /* contents, not paths; a client may leave both NULL */
-    const char *ca_pem;             /* whom to trust; client NULL: the system's store */
-    const char *ca_sha256; /* client: hex SHA-256 of the DER of a certificate that must be in the
-                              chain; else NULL */
+    /* Contents, not paths; a chain starts with the own certificate. A client may leave both NULL.
+     */
+    const char *cert_pem, *key_pem;
+    const char *ca_pem; /* whom to trust; client NULL: the system's store */
+    /* Client: hex SHA-256 of the DER of a certificate that must be in the chain, or NULL. Without
+     * ca_pem it alone is trusted, and the server must send it (cert_pem: its own, then its CA). */
+    const char *ca_sha256;
     TlsVerify verify;
     const char *const *alpn; /* in order of preference, ends with NULL; NULL: none */
 } TlsConfig;
