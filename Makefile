@@ -6,6 +6,7 @@ include mk/flags.mk
 include mk/gen.mk
 include mk/build.mk
 include mk/test.mk
+include mk/fuzz.mk
 include mk/install.mk
 
 help: ## this list

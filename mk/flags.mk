@@ -24,9 +24,10 @@ OPT_release := -O2 -g -D_FORTIFY_SOURCE=2
 OPT_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 OPT_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 OPT_cov := -O0 -g --coverage
+OPT_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 OPT := $(OPT_$(VARIANT))
 ifeq ($(OPT),)
-$(error VARIANT=$(VARIANT) is not one of release asan tsan cov)
+$(error VARIANT=$(VARIANT) is not one of release asan tsan cov fuzz)
 endif
 
 CPPFLAGS += -D_GNU_SOURCE -DPGSWARM_VERSION='"$(VERSION)"' -Isrc/lib -I$(B)/gen $(shell pkg-config --cflags $(PKGS))

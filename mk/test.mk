@@ -34,6 +34,7 @@ check-static: check-layers check-size check-banned
 
 check: check-static all ## everything that fits in ten minutes
 	@$(MAKE) --no-print-directory check-unit
+	@$(MAKE) --no-print-directory check-fuzz
 	@$(MAKE) --no-print-directory check-integration
 
 format: ## clang-format in place
