@@ -20,9 +20,19 @@ typedef struct PgPoolConfig {
     const char *application_name;
 } PgPoolConfig;
 
+/* Connects at once and again whenever all links are lost. While no link can be had, queries end
+ * UNAVAILABLE at once; they wait only while a link is being made or is busy. */
 PgPool *pg_pool_new(Loop *l, const PgPoolConfig *cfg);
 void pg_pool_free(PgPool *p);     /* what waits ends CANCELLED */
 bool pg_pool_up(const PgPool *p); /* at least one connection works */
+
+/* "k='v' k2='v2'" from {"host", "/run", "password", pw, NULL}; a NULL or empty value leaves its key
+ * out. For one dedicated connection (a sidecar on its socket) take a pool of size 1. */
+char *pg_conninfo(Arena *a, const char *const *pairs);
+/* For the one place where DDL cannot take parameters: an identifier, a literal, ready to stand in
+ * SQL. */
+char *pg_quote_ident(Arena *a, const char *s);
+char *pg_quote_literal(Arena *a, const char *s);
 
 /* ---- parameters: PG_PARAMS(pg_text(id), pg_int(v), pg_null()) ---- */
 typedef struct PgParam {
