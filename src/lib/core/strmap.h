@@ -1,7 +1,8 @@
 /* core/strmap.h - small ordered collections of text in an arena: a list, and a map sorted by key.
  *
- * Plain values: zero-initialised is empty, copying the struct shares the items. Both are for tens
- * or hundreds of items (labels, parameters, HBA lines); core/map.h is for more. */
+ * Plain values: zero-initialised is empty, copying the struct shares the items (then only one of
+ * the two may grow). Both are for tens or hundreds of items (labels, parameters, HBA lines);
+ * core/map.h is for more. */
 #pragma once
 #include "core/str.h"
 
