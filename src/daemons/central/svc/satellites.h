@@ -1,0 +1,16 @@
+/* central/svc/satellites.h - what an operator does to a satellite. */
+#pragma once
+#include "store/satellites.h"
+
+/* ref: name or UUID. name NULL: the one it registered under. Taken: ERR_EXISTS. Rules fan out in
+ * the same transaction. */
+void satellite_approve(App *app, Arena *a, const char *ref, const ApiSatelliteApprove *in,
+                       SatelliteDone done, void *ctx);
+void satellite_reject(App *app, Arena *a, const char *ref, SatelliteDone done, void *ctx);
+void satellite_set_labels(App *app, Arena *a, const char *ref, StrMap labels, int64_t if_match,
+                          SatelliteDone done, void *ctx);
+/* Its certificate is worth nothing from now on, and its stream is cut, whichever central holds it.
+ */
+void satellite_revoke(App *app, Arena *a, const char *ref, SatelliteDone done, void *ctx);
+/* ERR_PRECONDITION while it is approved or clusters still belong to it. */
+void satellite_forget(App *app, Arena *a, const char *ref, AppDone done, void *ctx);
