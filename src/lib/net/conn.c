@@ -25,7 +25,7 @@ struct Conn {
     Timer *timer; /* handshake, then linger */
     char *peer_cert;
     Error *err;
-    bool opened, ending, fin_sent, closing, gone;
+    bool server, opened, ending, fin_sent, closing, gone;
     bool flush_pending, paused, choked, had_unsent;
 };
 
@@ -198,12 +198,13 @@ static void send_out(Conn *c)
     strbuf_reset(&c->out);
 }
 
-/* A peer that takes nothing is not read either. */
+/* A client that takes no answers is not read either. Only servers do so: with both ends at it, each
+ * could wait for the other. */
 static void note_pressure(Conn *c)
 {
     size_t unsent = c->closing ? 0 : stream_unsent(c->s);
     c->had_unsent = c->had_unsent || unsent > 0;
-    if (unsent > LIMIT_OUT_HIGH && !c->choked) {
+    if (c->server && unsent > LIMIT_OUT_HIGH && !c->choked) {
         c->choked = true;
         stream_pause(c->s);
     }
@@ -416,7 +417,9 @@ static Conn *conn_new(Stream *s, TlsCtx *tls, const char *host, const ConnEvents
 
 Conn *conn_server(Stream *s, TlsCtx *tls, const ConnEvents *ev, void *ctx)
 {
-    return conn_new(s, tls, NULL, ev, ctx);
+    Conn *c = conn_new(s, tls, NULL, ev, ctx);
+    c->server = true;
+    return c;
 }
 
 Conn *conn_client(Stream *s, TlsCtx *tls, const char *host, const ConnEvents *ev, void *ctx)
