@@ -1,0 +1,76 @@
+#include "tool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void child(const char *const *argv, int out)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int null = open("/dev/null", O_RDONLY);
+    dup2(null, STDIN_FILENO);
+    dup2(out, STDOUT_FILENO);
+    dup2(out, STDERR_FILENO);
+    execv(argv[0], (char *const *)(uintptr_t)argv);
+    _exit(127);
+}
+
+/* Forward everything, remember the last line that says something. */
+static void follow_output(int fd, StrBuf *last)
+{
+    char buf[4096];
+    AUTO_STRBUF line = {0};
+    for (ssize_t n; (n = read(fd, buf, sizeof buf)) != 0;) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return;
+        if (write(STDERR_FILENO, buf, (size_t)n) < 0 && errno == EBADF)
+            return;
+        for (ssize_t i = 0; i < n; i++) {
+            if (buf[i] != '\n') {
+                if (line.n < 300)
+                    strbuf_addc(&line, buf[i]);
+                continue;
+            }
+            if (line.n) {
+                strbuf_reset(last);
+                strbuf_add(last, line.p, line.n);
+            }
+            strbuf_reset(&line);
+        }
+    }
+}
+
+ErrCode tool_run(const char *const *argv, Error *err)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC))
+        return err_errno(err, errno, "pipe");
+    pid_t pid = fork();
+    if (pid < 0) {
+        int saved = errno;
+        close(fds[0]);
+        close(fds[1]);
+        return err_errno(err, saved, "fork");
+    }
+    if (pid == 0)
+        child(argv, fds[1]);
+    close(fds[1]);
+    AUTO_STRBUF last = {0};
+    follow_output(fds[0], &last);
+    close(fds[0]);
+    int status;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return ERR_OK;
+    const char *name = strrchr(argv[0], '/') + 1;
+    if (WIFSIGNALED(status))
+        return err_set(err, ERR_UNAVAILABLE, "%s was killed by signal %d", name, WTERMSIG(status));
+    return err_set(err, ERR_UNAVAILABLE, "%s ended with status %d: %s", name, WEXITSTATUS(status),
+                   strbuf_str(&last));
+}

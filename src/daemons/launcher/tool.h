@@ -1,0 +1,7 @@
+/* launcher/tool.h - run one of PostgreSQL's programs to its end, from the worker. */
+#pragma once
+#include "core/str.h"
+
+/* argv[0] is a full path. Its output goes line by line to our stderr (the launcher's log pipe); the
+ * last line becomes the error's text. Killed when we are. */
+ErrCode tool_run(const char *const *argv, Error *err) MUST_USE;

@@ -1,0 +1,327 @@
+"""The launcher against real PostgreSQL: initdb, start, stop, clone, permit, log, refusals."""
+import os
+import re
+import signal
+import subprocess
+import threading
+
+import psycopg2
+import pytest
+from launcher_util import *
+
+
+@pytest.fixture
+def nodes():
+    made = []
+
+    def make(name="node-0", **kw):
+        made.append(Node(name, **kw))
+        return made[-1].launch()
+
+    yield make
+    for n in made:
+        n.stop()
+
+
+def primary_of(nodes, **kw):
+    n = nodes("node-0", **kw)
+    n.initdb()
+    n.start_primary()
+    return n
+
+
+def test_version_help_and_install(tmp_path):
+    exe = f"{BIN}/pg-swarm-launcher"
+    assert "pg-swarm-launcher" in subprocess.check_output([exe, "--version"], text=True)
+    assert "PGDATA" in subprocess.check_output([exe, "--help"], text=True)
+    subprocess.run([exe, "--install", f"{tmp_path}/copy"], check=True)
+    assert open(exe, "rb").read() == open(f"{tmp_path}/copy", "rb").read()
+    assert os.stat(f"{tmp_path}/copy").st_mode & 0o777 == 0o755
+    assert subprocess.run([exe, "--bogus"], capture_output=True).returncode == 2
+
+
+def test_initdb_start_stop(nodes):
+    n = nodes()
+    assert n.client.status().get("data", EMPTY) == EMPTY
+    n.initdb(epoch=3)
+    s = n.client.status()
+    assert (s["data"], s["stamp_role"], s["stamp_epoch"]) == (READY, PRIMARY, 3)
+    assert s["timeline"] == 1 and s["pg_major"] == 15
+    n.start_primary(epoch=3)
+    assert n.query("select system_identifier::text from pg_control_system()")[0][0] == \
+        str(s["system_id"])
+    assert n.query("show data_checksums") == [("on",)]
+    n.client.call(STOP, mode=FAST)
+    assert n.client.status().get("pg", DOWN) == DOWN
+    assert n.processes() == []
+    assert "database system is shut down" in n.log()
+
+
+def test_secrets_stay_out_of_files_and_log(nodes):
+    a = primary_of(nodes)
+    a.add_repl_user()
+    b = nodes("node-1")
+    b.clone(a)
+    b.start_standby(a)
+    assert b.mode("run/replication.pgpass") == 0o600
+    assert b.mode("run/launcher.sock") == 0o660
+    for n in (a, b):
+        assert not os.path.exists(f"{n.base}/run/initdb.password")
+        for path in (f"{n.base}/run/postgresql.conf", f"{n.base}/run/pg_hba.conf",
+                     f"{n.base}/launcher.log", f"{n.pgdata}/postgresql.auto.conf"):
+            text = open(path, errors="replace").read()
+            assert n.PASSWORD not in text and n.REPL_PASSWORD not in text, path
+
+
+def test_clone_streams_with_slot_and_survives_repointing(nodes):
+    a = primary_of(nodes)
+    a.add_repl_user()
+    a.query("select pg_create_physical_replication_slot('member_1')")
+    a.query("create table t as select 1 as x")
+    b = nodes("node-1")
+    b.clone(a, slot="member_1")
+    s = b.client.status()
+    assert (s["data"], s["stamp_role"]) == (READY, STANDBY)
+    b.start_standby(a, slot="member_1")
+    wait_until("a streaming standby", lambda: a.query(
+        "select application_name from pg_stat_replication where state='streaming'")
+        == [("node-1.e1",)])
+    assert a.query("select active from pg_replication_slots") == [(True,)]
+    a.query("insert into t values (2)")
+    wait_until("the row", lambda: b.query("select count(*) from t") == [(2,)])
+    assert b.query("select pg_is_in_recovery()") == [(True,)]
+    # Same instance under a new epoch: no restart, and the name upstream changes.
+    pid = b.client.status()["pid"]
+    b.client.call(FOLLOW, slot="member_1", **b.upstream(a, epoch=2))
+    wait_until("the new epoch upstream", lambda: a.query(
+        "select application_name from pg_stat_replication where state='streaming'")
+        == [("node-1.e2",)])
+    s = b.client.status()
+    assert s["pid"] == pid and s["epoch"] == 2 and s["stamp_epoch"] == 2
+
+
+def test_wal_volume_holds_the_wal_and_reclone_keeps_it_tidy(nodes):
+    a = primary_of(nodes, wal=True)
+    a.add_repl_user()
+    assert os.path.realpath(f"{a.pgdata}/pg_wal").startswith(f"{a.base}/wal/pg_wal-")
+    b = nodes("node-1", wal=True)
+    b.clone(a)
+    first = os.path.realpath(f"{b.pgdata}/pg_wal")
+    b.clone(a)
+    second = os.path.realpath(f"{b.pgdata}/pg_wal")
+    assert first != second and os.path.dirname(second) == f"{b.base}/wal"
+    # The old folder is kept beside, and so is its WAL; a third clone lets the first go.
+    assert len([d for d in os.listdir(f"{b.base}/volume") if ".old." in d]) == 1
+    assert sorted(os.listdir(f"{b.base}/wal")) == sorted(map(os.path.basename, (first, second)))
+    b.clone(a)
+    assert len(os.listdir(f"{b.base}/wal")) == 2 and os.path.exists(second)
+    b.start_standby(a)
+
+
+def test_initdb_refuses_whatever_held_data(nodes):
+    n = nodes()
+    n.initdb()
+    with pytest.raises(Refused, match="not empty"):
+        n.initdb()
+    # The folder is gone, but the volume knows that it held a cluster.
+    n.kill(signal.SIGTERM)
+    os.rename(n.pgdata, n.pgdata + ".away")
+    n.launch()
+    assert n.client.status()["data"] == LOST
+    with pytest.raises(Refused, match="held a cluster"):
+        n.initdb()
+    assert not os.path.exists(n.pgdata)
+
+
+def test_foreign_data_is_left_alone(nodes):
+    n = nodes()
+    os.mkdir(n.pgdata)
+    open(f"{n.pgdata}/precious", "w").write("x")
+    n.chown()
+    assert n.client.status()["data"] == FOREIGN
+    for kind, fields in ((INITDB, {"password": "x"}), (BASEBACKUP, n.upstream(n)),
+                         (START, {"role": PRIMARY, "deadline": boot_ms() + 5000})):
+        with pytest.raises(Refused):
+            n.client.call(kind, **fields)
+    assert os.listdir(n.pgdata) == ["precious"]
+
+
+def test_start_refusals(nodes):
+    n = nodes()
+    n.initdb(epoch=5)
+    for fields, why in ((dict(role=PRIMARY, epoch=5), "deadline passed"),
+                        (dict(role=PRIMARY, epoch=5, deadline=boot_ms() - 1), "deadline passed"),
+                        (dict(role=PRIMARY, epoch=5, deadline=boot_ms() + 10**9), "too far"),
+                        (dict(role=PRIMARY, epoch=4, deadline=boot_ms() + 9000), "is past"),
+                        (dict(role=STANDBY, epoch=5), "named instance"),
+                        (dict(role=7, epoch=5), "not primary or standby")):
+        with pytest.raises(Refused, match=why):
+            n.client.call(START, **fields)
+    assert n.client.status().get("pg", DOWN) == DOWN
+
+
+def test_standby_data_never_starts_as_primary(nodes):
+    a = primary_of(nodes)
+    a.add_repl_user()
+    b = nodes("node-1")
+    b.clone(a)
+    with pytest.raises(Refused, match="promotion"):
+        b.client.call(START, role=PRIMARY, epoch=2, deadline=boot_ms() + 5000)
+
+
+def test_clone_of_another_cluster_is_refused(nodes):
+    a = primary_of(nodes)
+    a.add_repl_user()
+    b = nodes("node-1")
+    with pytest.raises(Refused, match="of cluster"):
+        b.clone(a, system_id=12345)
+    assert b.client.status().get("data", EMPTY) == EMPTY
+    assert sorted(os.listdir(f"{b.base}/volume")) == []
+
+
+def writer(node, stop, acks):
+    conn = node.sql()
+    with conn.cursor() as cur:
+        while not stop.is_set():
+            try:
+                cur.execute("insert into w values (1)")
+                acks.append(boot_ms())
+            except psycopg2.Error:
+                return
+
+
+def test_permit_expiry_stops_a_primary_and_all_its_backends(nodes):
+    n = nodes()
+    n.initdb()
+    n.start_primary(permit_ms=20000)
+    n.query("create table w (x int)")
+    acks, stop = [], threading.Event()
+    threads = [threading.Thread(target=writer, args=(n, stop, acks)) for _ in range(4)]
+    for t in threads:
+        t.start()
+    wait_until("writes", lambda: len(acks) > 10)
+    deadline = boot_ms() + 700
+    n.client.call(PERMIT, epoch=1, deadline=deadline)
+    wait_until("PostgreSQL down", lambda: n.client.status().get("pg", DOWN) == DOWN)
+    down_at = boot_ms()
+    for t in threads:
+        t.join(10)
+    assert n.processes() == []
+    assert max(acks) < deadline + 250, f"an ack {max(acks) - deadline} ms after the deadline"
+    assert down_at < deadline + 1500
+    s = n.client.status()
+    assert s["permits_expired"] == 1 and s.get("exits", 0) == 0
+    with pytest.raises(Refused):
+        n.client.call(PERMIT, epoch=1, deadline=boot_ms() + 5000)
+    n.start_primary()
+
+
+def test_permit_expiry_kills_a_frozen_postgres(nodes):
+    n = primary_of(nodes)
+    conn = n.sql()
+    for pid in n.processes():
+        os.kill(pid, signal.SIGSTOP)
+    deadline = boot_ms() + 300
+    n.client.call(PERMIT, epoch=1, deadline=deadline)
+    wait_until("PostgreSQL down", lambda: n.client.status().get("pg", DOWN) == DOWN)
+    assert deadline + 400 < boot_ms() < deadline + 2000
+    assert n.processes() == []
+    conn.close()
+    n.start_primary()
+
+
+def test_frozen_launcher_looks_at_the_clock_before_at_its_mail(nodes):
+    n = nodes()
+    n.initdb()
+    n.start_primary(permit_ms=1500)
+    started = boot_ms()
+    n.proc.send_signal(signal.SIGSTOP)
+    # A renewal that was on its way when everything froze, read too late to count.
+    ident = n.client.send(PERMIT, epoch=1, deadline=started + 60000)
+    wait_until("the old deadline", lambda: boot_ms() > started + 1800)
+    n.proc.send_signal(signal.SIGCONT)
+    with pytest.raises(Refused):
+        n.client.result(ident)
+    wait_until("PostgreSQL down", lambda: n.client.status().get("pg", DOWN) == DOWN)
+
+
+def test_postmaster_death_is_told_at_once_and_backends_go(nodes):
+    n = primary_of(nodes)
+    n.client.call(WATCH)
+    conn = n.sql()
+    with conn.cursor() as cur:
+        pid = n.client.status()["pid"]
+        os.kill(pid, signal.SIGKILL)
+        t0 = boot_ms()
+        while True:
+            m = n.client.recv(5)
+            if m["kind"] == STATE and not m.get("pg"):
+                break
+        assert boot_ms() - t0 < 500
+        assert (m["exits"], m["exit_signal"]) == (1, signal.SIGKILL)
+        assert n.processes() == []
+        with pytest.raises(psycopg2.Error):
+            cur.execute("select 1")
+    n.start_primary()
+
+
+def test_log_reaches_stdout_and_the_subscriber(nodes):
+    n = nodes()
+    n.client.call(LOGS)
+    n.initdb()
+    n.start_primary()
+    n.query("do $$ begin raise log 'mark the spot %', repeat('x', 20000); end $$")
+    n.client.status()
+
+    def lines():
+        n.client.status()
+        return [m["line"] for m in n.client.unasked if m["kind"] == LOG]
+
+    wait_until("the line", lambda: any("mark the spot" in l for l in lines()))
+    assert max(map(len, lines())) <= 8192
+    assert any("ready to accept connections" in l for l in lines())
+    wait_until("the whole line on stdout",
+               lambda: re.search(r"mark the spot x{20000}", n.log()))
+
+
+def test_reload_takes_the_cluster_file_again(nodes):
+    n = primary_of(nodes)
+    n.write_config("work_mem = 7MB")
+    n.client.call(RELOAD)
+    wait_until("the new value", lambda: n.query("show work_mem") == [("7MB",)])
+
+
+def test_sigterm_is_a_clean_shutdown(nodes):
+    n = primary_of(nodes)
+    conn = n.sql()
+    n.proc.send_signal(signal.SIGTERM)
+    assert n.proc.wait(15) == 0
+    assert "database system is shut down" in n.log()
+    conn.close()
+    n.launch()
+    n.start_primary()
+
+
+def test_another_user_and_garbage_are_turned_away(nodes):
+    n = nodes()
+    if os.geteuid() == 0:
+        with pytest.raises((EOFError, OSError)):
+            Client(f"{n.base}/run/launcher.sock", user=False).status()
+    c = Client(f"{n.base}/run/launcher.sock")
+    c.sock.sendall(os.urandom(4096))
+    with pytest.raises((EOFError, ConnectionResetError)):
+        while True:
+            c.recv(5)
+    with pytest.raises(Refused, match="knows no request"):
+        n.client.call(200)
+    assert n.client.status()["version"]
+
+
+def test_small_in_memory(nodes):
+    n = primary_of(nodes)
+    n.client.status()
+    text = open(f"/proc/{n.proc.pid}/status").read()
+    rss = int(re.search(r"VmRSS:\s+(\d+) kB", text).group(1))
+    print(f"launcher resident: {rss} KiB")
+    if "release" in BIN:
+        assert rss <= 1024
