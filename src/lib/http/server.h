@@ -1,9 +1,12 @@
 /* http/server.h - HTTP/1.1, HTTP/2 and WebSocket on one port, one request object, one handler.
  *
  * The protocol is chosen by ALPN, or without TLS by the first bytes. The whole body is read (up to
- * the limit) before the handler runs. A request is answered exactly once, now or in a later turn; a
- * client that goes away first calls on_gone, and the answer is then dropped. Each request owns an
- * arena that lives until it is answered or gone. */
+ * the limit) before the handler runs. A request is answered exactly once, now or in a later turn
+ * (http_reply, http_reply_err, http_reply_end, http_ws_accept); it and its arena stay until the end
+ * of the turn in which that happens. When the client goes away first: with http_on_gone set, fn is
+ * called and the request ends there, unanswered; without, the request stays until it is answered,
+ * and the answer goes nowhere. What is no proper request never reaches the handler: it is answered
+ * by the server (400, 408, 413, 414, 417, 431, 505) in the JSON error shape. */
 #pragma once
 #include "core/str.h"
 #include "loop/loop.h"
@@ -43,6 +46,7 @@ void http_server_free(HttpServer *s);
 Arena *http_arena(HttpReq *r);
 const char *http_method(const HttpReq *r);
 const char *http_path(const HttpReq *r);      /* decoded once, no "..", always starts with '/' */
+const char *http_path_raw(const HttpReq *r);  /* undecoded, without the query: for the router */
 const char *http_query_raw(const HttpReq *r); /* behind '?', undecoded; "" when none */
 /* Decoded value of a query parameter (the first), or NULL. */
 const char *http_query(HttpReq *r, const char *name);
@@ -51,7 +55,10 @@ bool http_query_at(HttpReq *r, size_t i, const char **name, const char **value);
 const char *http_header(const HttpReq *r, const char *name); /* NULL when absent */
 StrView http_body(const HttpReq *r);
 const char *http_peer(const HttpReq *r); /* "192.0.2.7:4711" */
-const char *http_peer_cert(HttpReq *r);  /* PEM of a verified client certificate, or NULL */
+/* The client's X-Request-Id when it is 8 to 64 plain characters, else a fresh one; the answer
+ * carries it too. */
+const char *http_request_id(const HttpReq *r);
+const char *http_peer_cert(HttpReq *r); /* PEM of a verified client certificate, or NULL */
 bool http_is_tls(const HttpReq *r);
 void http_set_data(HttpReq *r, void *data); /* one pointer of the handler's own */
 void *http_data(const HttpReq *r);
@@ -62,11 +69,17 @@ void http_reply_header(HttpReq *r, const char *name,
                        const char *value); /* before http_reply; CR and LF are dropped */
 /* Content-Length and Date are added. body is copied. */
 void http_reply(HttpReq *r, int status, const char *content_type, StrView body);
+/* The JSON error shape, its status by ERR_CODES. */
+void http_reply_err(HttpReq *r, const Error *err);
+/* The same with members of your own behind "message", e.g. "\"fields\":[...]"; more may be NULL. */
+void http_reply_err_with(HttpReq *r, int status, const Error *err, const char *more);
 /* Streaming: begin, any number of chunks (flow-controlled; http_chunk_unsent tells), end. Chunked
  * on 1.1, DATA on 2. */
 void http_reply_begin(HttpReq *r, int status, const char *content_type);
 void http_reply_chunk(HttpReq *r, const void *p, size_t n);
 size_t http_chunk_unsent(const HttpReq *r);
+/* fn is called whenever the unsent bytes of a streamed answer have drained. */
+void http_on_drain(HttpReq *r, void (*fn)(void *ctx), void *ctx);
 void http_reply_end(HttpReq *r);
 
 /* ---- WebSocket (RFC 6455), on HTTP/1.1 ---- */
@@ -76,7 +89,8 @@ typedef struct HttpWsEvents {
                        bool binary); /* at most LIMIT_WS_MESSAGE */
     void (*on_close)(void *ctx);     /* exactly once; the HttpWs is gone afterwards */
 } HttpWsEvents;
-/* Answers 101 and ends the request. subprotocol may be NULL. */
+/* Answers 101 and ends the request; only when http_is_ws. subprotocol may be NULL. NULL when the
+ * client is gone already. A pong is expected for the ping of every 30 s. */
 HttpWs *http_ws_accept(HttpReq *r, const char *subprotocol, const HttpWsEvents *ev, void *ctx);
 void http_ws_send(HttpWs *w, const void *p, size_t n, bool binary);
 size_t http_ws_unsent(const HttpWs *w); /* over 1 MiB: stop sending, mark for resync; over 4 MiB it
