@@ -20,9 +20,15 @@ unit-bins: $(UNIT_BIN)
 check-unit: $(UNIT_BIN) ## unit tests of this variant
 	@tools/run-unit $(UNIT_BIN)
 
+# Small programs that the integration tests talk to or through.
+TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(B)/tests/bin/%,$(wildcard tests/programs/*.c))
+$(B)/tests/bin/%: tests/programs/%.c $(LINK_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LINK_LIBS) $(LDLIBS)
+
 PYTESTS ?= tests/integration
-check-integration: all ## integration tests against real PostgreSQL, kubectl, grpcio, git
-	PGSWARM_BIN=$(abspath $(B)/bin) $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTESTS)
+check-integration: all $(TEST_PROGRAMS) ## integration tests against real PostgreSQL, kubectl, grpcio, git
+	PGSWARM_BIN=$(abspath $(B)/bin) PGSWARM_TEST_BIN=$(abspath $(B)/tests/bin) $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTESTS)
 
 check-layers: ## layers point one way
 	@tools/check-layers
