@@ -6,6 +6,8 @@ AR ?= ar
 PROTOC_C ?= protoc-c
 PYTHON ?= /usr/bin/python3
 VERSION := $(shell cat VERSION)
+# V=1 shows every command.
+Q := $(if $(filter 1,$(V)),,@)
 
 PKGS := libuv libnghttp2 libprotobuf-c libpq libcurl libcjson libgit2 yaml-0.1 libsodium libssl libcrypto zlib
 ifneq ($(shell pkg-config --exists $(PKGS) && echo ok),ok)
@@ -15,7 +17,7 @@ endif
 endif
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wundef \
-        -Wswitch-enum -Wimplicit-fallthrough -Wwrite-strings -Wpointer-arith
+        -Wswitch-enum -Wimplicit-fallthrough -Wwrite-strings -Wpointer-arith -Wno-missing-field-initializers
 ifeq ($(WERROR),1)
 WARN += -Werror
 endif

@@ -8,7 +8,7 @@ TIME ?= 60
 
 $(B)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_DRIVER) $(LINK_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -MMD -MP $(LDFLAGS) $(FUZZ_LINK) -o $@ $< $(FUZZ_DRIVER) $(LINK_LIBS) $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -MMD -MP $(LDFLAGS) $(FUZZ_LINK) -o $@ $< $(FUZZ_DRIVER) $(LINK_LIBS) $(LDLIBS)
 
 check-fuzz: $(FUZZ_BIN) ## replay the fuzz corpora
 	@for n in $(FUZZ_NAMES); do $(B)/tests/fuzz/fuzz_$$n tests/fuzz/corpus/$$n || { echo "fuzz: $$n failed"; exit 1; }; done

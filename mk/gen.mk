@@ -8,16 +8,20 @@ PB_O := $(PB_C:.c=.o)
 PROTO_PLAIN := $(PROTOS:%=$(B)/gen/proto/%)
 $(B)/gen/proto/%.proto: proto/%.proto
 	@mkdir -p $(@D)
-	sed '/^service /,/^}/d' $< > $@
+	$(Q)sed '/^service /,/^}/d' $< > $@
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: $(B)/gen/proto/%.proto | $(PROTO_PLAIN)
-	$(PROTOC_C) -I$(B)/gen/proto --c_out=$(B)/gen $<
+	$(Q)$(PROTOC_C) -I$(B)/gen/proto --c_out=$(B)/gen $<
 
 # Generated C is not ours to style: the same code flags, fewer warnings.
 $(B)/gen/%.o: $(B)/gen/%.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-shadow -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-shadow -MMD -MP -c $< -o $@
 $(PB_O): $(PB_H)
 
 SQL_CENTRAL := $(sort $(wildcard sql/central/*.sql))
 $(B)/gen/migrations_central.c: $(SQL_CENTRAL) tools/embed
 	@mkdir -p $(@D)
-	tools/embed migrations_central $(SQL_CENTRAL) > $@.tmp && mv $@.tmp $@
+	$(Q)tools/embed migrations_central $(SQL_CENTRAL) > $@.tmp && mv $@.tmp $@
+
+$(B)/gen/satellite_manifest.c: deploy/satellite/satellite.yaml tools/embed-text
+	@mkdir -p $(@D)
+	$(Q)tools/embed-text SATELLITE_MANIFEST $< > $@.tmp && mv $@.tmp $@

@@ -10,7 +10,7 @@ define unit_rule
 $(B)/tests/unit/$(1): tests/unit/$(1).c $(if $(call unit_prog,$(dir_$(1))),$$(filter-out %/main.o,$$($(call unit_prog,$(dir_$(1)))_OBJ)),\
   $(if $(filter launcher,$(dir_$(1))),$$(filter-out %/main.o,$$(LAUNCHER_OBJ)))) $(LINK_LIBS)
 	@mkdir -p $$(@D)
-	$(CC) $(CPPFLAGS) $(if $(wildcard $(call unit_dir,$(dir_$(1)))),-I$(call unit_dir,$(dir_$(1)))) $(CFLAGS) -MMD -MP $(LDFLAGS) \
+	$(Q)$(CC) $(CPPFLAGS) $(if $(wildcard $(call unit_dir,$(dir_$(1)))),-I$(call unit_dir,$(dir_$(1)))) $(CFLAGS) -MMD -MP $(LDFLAGS) \
 	  -o $$@ $$(filter %.c %.o,$$^) $(LINK_LIBS) $(LDLIBS) -lcmocka
 endef
 $(foreach t,$(UNIT_SRC:tests/unit/%.c=%),$(eval dir_$(t) := $(firstword $(subst /, ,$(t))))$(eval $(call unit_rule,$(t))))
@@ -24,7 +24,7 @@ check-unit: $(UNIT_BIN) ## unit tests of this variant
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(B)/tests/bin/%,$(wildcard tests/programs/*.c))
 $(B)/tests/bin/%: tests/programs/%.c $(LINK_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LINK_LIBS) $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LINK_LIBS) $(LDLIBS)
 
 PYTESTS ?= tests/integration
 check-integration: all $(TEST_PROGRAMS) ## integration tests against real PostgreSQL, kubectl, grpcio, git

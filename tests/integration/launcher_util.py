@@ -43,7 +43,7 @@ def wait_until(what, fn, timeout=20):
         if value:
             return value
         assert time.monotonic() < end, f"not within {timeout} s: {what}"
-        time.sleep(0.02)
+        time.sleep(0.02)  # poll
 
 
 def encode(kind, ident, **fields):
