@@ -32,8 +32,9 @@ cJSON *js_find(const cJSON *array, const char *key, const char *value);
 cJSON *js_dup(const cJSON *o);
 /* Compact text in malloc memory. */
 char *js_print(const cJSON *o);
-/* Strict: nothing behind the value, depth at most LIMIT_JSON_DEPTH * 2, valid UTF-8, no duplicate
- * member names. */
+/* Strict: nothing behind the value, depth at most JS_DEPTH, objects of at most JS_MEMBERS members,
+ * valid UTF-8. */
+enum { JS_DEPTH = 64, JS_MEMBERS = 10000 };
 ErrCode js_parse(StrView text, cJSON **ret, Error *err) MUST_USE;
 static inline void js_free_p(cJSON **o)
 {

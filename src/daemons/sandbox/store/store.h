@@ -42,6 +42,9 @@ typedef struct StoreConfig {
 } StoreConfig;
 ErrCode store_open(const StoreConfig *cfg, Store **ret, Error *err) MUST_USE;
 void store_close(Store *s);
+/* Written to the file but not yet forced to the disk: a descriptor to fdatasync (on a thread), else
+ * -1. */
+int store_unsynced(Store *s);
 uint64_t store_rv(const Store *s);
 int64_t store_now_us(const Store *s);
 
@@ -114,6 +117,10 @@ typedef struct StoreWatch StoreWatch;
  * inside only (obj_ref to keep). Writes from inside are fine: they are told later, in order. */
 typedef void (*StoreWatchFn)(void *ctx, StoreChange ch, const Obj *now, const Obj *old);
 StoreWatch *store_watch(Store *s, const Kind *k /* NULL: every kind */, StoreWatchFn fn, void *ctx);
+/* From a resourceVersion on: what happened since is told at once, from inside this call. ERR_GONE
+ * when the history does not reach back that far. */
+ErrCode store_watch_from(Store *s, const Kind *k, uint64_t rv, StoreWatchFn fn, void *ctx,
+                         StoreWatch **ret);
 void store_watch_stop(StoreWatch *w); /* also from inside a callback */
 /* Tell what has not been told. wake is called when there is something and nothing was before: the
  * process defers store_dispatch to the next turn of the loop; unit tests call it themselves. */

@@ -1,0 +1,282 @@
+#include "core/clock.h"
+#include "core/ident.h"
+#include "store/quantity.h"
+#include "store/schema.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- decoding: what Go's decoder would refuse ---- */
+
+typedef struct Decode {
+    const Kind *kind;
+    cJSON *unknown;
+    Error *err;
+} Decode;
+
+static const char *json_name(const cJSON *v)
+{
+    return cJSON_IsString(v)   ? "string"
+           : cJSON_IsNumber(v) ? "number"
+           : cJSON_IsBool(v)   ? "bool"
+           : cJSON_IsArray(v)  ? "array"
+                               : "object";
+}
+
+static const char *go_name(const Type *t, char *buf, size_t n)
+{
+    static const char *const names[] = {[SHAPE_STRING] = "string",
+                                        [SHAPE_INT] = "int32",
+                                        [SHAPE_NONNEG] = "int32",
+                                        [SHAPE_PORT] = "int32",
+                                        [SHAPE_LONG] = "int64",
+                                        [SHAPE_BOOL] = "bool",
+                                        [SHAPE_QUANTITY] = "resource.Quantity",
+                                        [SHAPE_TIME] = "v1.Time",
+                                        [SHAPE_INT_OR_STRING] = "intstr.IntOrString",
+                                        [SHAPE_BYTES] = "[]uint8",
+                                        [SHAPE_ANY] = "interface {}"};
+    char inner[80];
+    switch (t->shape) {
+    case SHAPE_MAP:
+        snprintf(buf, n, "map[string]%s", go_name(t->elem, inner, sizeof inner));
+        return buf;
+    case SHAPE_LIST:
+        snprintf(buf, n, "[]%s", go_name(t->elem, inner, sizeof inner));
+        return buf;
+    case SHAPE_OBJECT:
+        snprintf(buf, n, "v1.%s", t->name);
+        return buf;
+    case SHAPE_STRING:
+    case SHAPE_INT:
+    case SHAPE_NONNEG:
+    case SHAPE_PORT:
+    case SHAPE_LONG:
+    case SHAPE_BOOL:
+    case SHAPE_QUANTITY:
+    case SHAPE_TIME:
+    case SHAPE_INT_OR_STRING:
+    case SHAPE_BYTES:
+    case SHAPE_ANY:
+        break;
+    }
+    return names[t->shape];
+}
+
+static bool fits(const Type *t, const cJSON *v)
+{
+    switch (t->shape) {
+    case SHAPE_STRING:
+    case SHAPE_TIME:
+    case SHAPE_BYTES:
+        return cJSON_IsString(v);
+    case SHAPE_INT:
+    case SHAPE_NONNEG:
+    case SHAPE_PORT:
+        return cJSON_IsNumber(v) && v->valuedouble == floor(v->valuedouble) &&
+               fabs(v->valuedouble) <= 2147483647.0;
+    case SHAPE_LONG:
+        return cJSON_IsNumber(v) && v->valuedouble == floor(v->valuedouble);
+    case SHAPE_BOOL:
+        return cJSON_IsBool(v);
+    case SHAPE_QUANTITY:
+    case SHAPE_INT_OR_STRING:
+        return cJSON_IsString(v) || cJSON_IsNumber(v);
+    case SHAPE_ANY:
+        return true;
+    case SHAPE_MAP:
+    case SHAPE_OBJECT:
+        return cJSON_IsObject(v);
+    case SHAPE_LIST:
+        return cJSON_IsArray(v);
+    }
+    return false;
+}
+
+static ErrCode refuse(const Decode *d, const char *fmt, const char *detail)
+{
+    const Kind *k = d->kind;
+    return err_set(d->err, ERR_MALFORMED, "%s in version \"%s\" cannot be handled as a %s: %s%s",
+                   k->kind, k->version, k->kind, fmt, detail);
+}
+
+/* Values that are text in JSON but more than text in Go. */
+static ErrCode check_text(const Decode *d, const Type *t, const cJSON *v)
+{
+    int64_t any;
+    const char *s = cJSON_GetStringValue(v);
+    if (t->shape == SHAPE_QUANTITY && !quantity_parse(s, &any)) {
+        return refuse(d,
+                      "quantities must match the regular expression "
+                      "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+                      "");
+    }
+    if (t->shape == SHAPE_TIME && *s && !clock_parse_rfc3339(s, &any)) {
+        return refuse(d, "parsing time: not RFC 3339: ", s);
+    }
+    if (t->shape == SHAPE_BYTES) {
+        AUTO_ARENA a = arena_new();
+        size_t n;
+        if (!base64_decode(a, s, strlen(s), &n)) {
+            return refuse(d, "illegal base64 data", "");
+        }
+    }
+    return ERR_OK;
+}
+
+static ErrCode decode(const Decode *d, const Type *t, const char *owner, cJSON *v,
+                      const char *path);
+
+static void replace_text(cJSON *o, cJSON *m, const char *text)
+{
+    char *name = xstrdup(m->string);
+    cJSON_ReplaceItemInObjectCaseSensitive(o, name, cJSON_CreateString(text));
+    free(name);
+}
+
+static ErrCode decode_member(const Decode *d, const Type *t, cJSON *o, cJSON *m, const char *path)
+{
+    char *at = xasprintf("%s%s%s", path, *path ? "." : "", m->string);
+    const Type *mt = schema_member(t, m->string);
+    ErrCode rc = ERR_OK;
+    if (!mt) {
+        if (d->unknown) {
+            char *text = xasprintf("unknown field \"%s\"", at);
+            cJSON_AddItemToArray(d->unknown, cJSON_CreateString(text));
+            free(text);
+        }
+        cJSON_Delete(cJSON_DetachItemViaPointer(o, m));
+    } else if (cJSON_IsNull(m) && mt->shape != SHAPE_ANY) {
+        if (t->shape == SHAPE_MAP && mt->shape == SHAPE_STRING) {
+            replace_text(o, m, ""); /* as in Go */
+        } else {
+            cJSON_Delete(cJSON_DetachItemViaPointer(o, m));
+        }
+    } else if (mt->shape == SHAPE_QUANTITY && cJSON_IsNumber(m)) {
+        char text[40];
+        snprintf(text, sizeof text, "%.15g", m->valuedouble);
+        replace_text(o, m, text);
+    } else {
+        rc = decode(d, mt, t->shape == SHAPE_OBJECT ? t->name : "", m, at);
+    }
+    free(at);
+    return rc;
+}
+
+static ErrCode decode(const Decode *d, const Type *t, const char *owner, cJSON *v, const char *path)
+{
+    if (!fits(t, v)) {
+        char go[96], text[360];
+        snprintf(text, sizeof text, "cannot unmarshal %s into Go struct field %s.%s of type %s",
+                 json_name(v), owner, path, go_name(t, go, sizeof go));
+        return refuse(d, "json: ", text);
+    }
+    ErrCode rc = ERR_OK;
+    if (t->shape == SHAPE_OBJECT || t->shape == SHAPE_MAP) {
+        for (cJSON *m = v->child, *next; m && !rc; m = next) {
+            next = m->next;
+            rc = decode_member(d, t, v, m, path);
+        }
+    } else if (t->shape == SHAPE_LIST) {
+        int i = 0;
+        for (cJSON *m = v->child; m && !rc; m = m->next, i++) {
+            char *at = xasprintf("%s[%d]", path, i);
+            rc = decode(d, t->elem, owner, m, at);
+            free(at);
+        }
+    } else if (t->shape != SHAPE_ANY) {
+        rc = check_text(d, t, v);
+    }
+    return rc;
+}
+
+ErrCode schema_decode(const Kind *k, cJSON *obj, cJSON *unknown, Error *err)
+{
+    const Decode d = {k, unknown, err};
+    return decode(&d, schema_of(k), k->kind, obj, "");
+}
+
+/* ---- validation ---- */
+
+void cause_add(Causes *c, CauseKind kind, const char *field, const cJSON *value, const char *fmt,
+               ...)
+{
+    static const struct {
+        const char *reason, *text;
+    } words[] = {
+        [CAUSE_REQUIRED] = {"FieldValueRequired", "Required value"},
+        [CAUSE_INVALID] = {"FieldValueInvalid", "Invalid value"},
+        [CAUSE_UNSUPPORTED] = {"FieldValueNotSupported", "Unsupported value"},
+        [CAUSE_FORBIDDEN] = {"FieldValueForbidden", "Forbidden"},
+        [CAUSE_DUPLICATE] = {"FieldValueDuplicate", "Duplicate value"},
+        [CAUSE_NOT_FOUND] = {"FieldValueNotFound", "Not found"},
+        [CAUSE_TOO_LONG] = {"FieldValueTooLong", "Too long"},
+    };
+    AUTO_STRBUF b = {0};
+    strbuf_adds(&b, words[kind].text);
+    if (value) {
+        char *text = js_print(value);
+        strbuf_addf(&b, ": %s", text);
+        free(text);
+    }
+    if (*fmt) {
+        va_list ap;
+        va_start(ap, fmt);
+        strbuf_adds(&b, ": ");
+        strbuf_addv(&b, fmt, ap);
+        va_end(ap);
+    }
+    cJSON *one = cJSON_CreateObject();
+    js_set_str(one, "reason", words[kind].reason);
+    js_set_str(one, "message", strbuf_str(&b));
+    js_set_str(one, "field", field);
+    cJSON_AddItemToArray(c->list, one);
+}
+
+static void check_enum(const Type *t, const cJSON *v, const char *path, Causes *c)
+{
+    AUTO_STRBUF all = {0};
+    for (size_t i = 0; t->enums[i]; i++) {
+        if (str_eq(t->enums[i], v->valuestring)) {
+            return;
+        }
+        strbuf_addf(&all, "%s\"%s\"", i ? ", " : "", t->enums[i]);
+    }
+    cause_add(c, CAUSE_UNSUPPORTED, path, v, "supported values: %s", strbuf_str(&all));
+}
+
+static void validate_members(const Type *t, const cJSON *o, const char *path, Causes *c)
+{
+    for (size_t i = 0; i < t->field_count; i++) {
+        const Field *f = &t->fields[i];
+        const cJSON *m = js_get(o, f->name);
+        char *at = xasprintf("%s%s%s", path, *path ? "." : "", f->name);
+        bool empty = (cJSON_IsString(m) && !*m->valuestring) || (cJSON_IsArray(m) && !m->child);
+        if (f->required && (!m || empty)) {
+            cause_add(c, CAUSE_REQUIRED, at, NULL, "%s", "");
+        } else if (m && !(empty && f->type->enums)) {
+            schema_validate(f->type, m, at, c);
+        }
+        free(at);
+    }
+}
+
+void schema_validate(const Type *t, const cJSON *v, const char *path, Causes *c)
+{
+    if (t->shape == SHAPE_OBJECT) {
+        validate_members(t, v, path, c);
+    } else if (t->shape == SHAPE_LIST) {
+        int i = 0;
+        for (const cJSON *m = v->child; m; m = m->next, i++) {
+            char *at = xasprintf("%s[%d]", path, i);
+            schema_validate(t->elem, m, at, c);
+            free(at);
+        }
+    } else if (t->shape == SHAPE_STRING && t->enums) {
+        check_enum(t, v, path, c);
+    } else if (t->shape == SHAPE_NONNEG && v->valuedouble < 0) {
+        cause_add(c, CAUSE_INVALID, path, v, "must be greater than or equal to 0");
+    } else if (t->shape == SHAPE_PORT && (v->valuedouble < 1 || v->valuedouble > 65535)) {
+        cause_add(c, CAUSE_INVALID, path, v, "must be between 1 and 65535, inclusive");
+    }
+}

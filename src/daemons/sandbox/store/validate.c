@@ -1,0 +1,379 @@
+#include "store/admit.h"
+#include "store/names.h"
+#include "store/quantity.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *validate_name(const Kind *k, const char *name)
+{
+    switch ((int)kind_id(k)) {
+    case KIND_NAMESPACE:
+        return name_label(name);
+    case KIND_SERVICE:
+        return name_label_1035(name);
+    case KIND_ROLE:
+    case KIND_ROLEBINDING:
+    case KIND_CLUSTERROLE:
+    case KIND_CLUSTERROLEBINDING:
+        return name_path_segment(name);
+    default:
+        return name_subdomain(name);
+    }
+}
+
+static void validate_labels(Causes *c, const cJSON *labels, const char *path)
+{
+    const cJSON *l;
+    js_each(l, labels)
+    {
+        AUTO_JSON key = cJSON_CreateString(l->string);
+        const char *bad = name_qualified(l->string);
+        if (bad) {
+            cause_add(c, CAUSE_INVALID, path, key, "%s", bad);
+        }
+        bad = name_label_value(str_or(cJSON_GetStringValue(l), ""));
+        if (bad) {
+            cause_add(c, CAUSE_INVALID, path, l, "%s", bad);
+        }
+    }
+}
+
+static void validate_annotations(Causes *c, const cJSON *notes, const char *path)
+{
+    const cJSON *n;
+    size_t total = 0;
+    js_each(n, notes)
+    {
+        char *lower = xstrdup(n->string);
+        for (char *p = lower; *p; p++) {
+            *p = *p >= 'A' && *p <= 'Z' ? (char)(*p + 32) : *p;
+        }
+        const char *bad = name_qualified(lower);
+        free(lower);
+        total += strlen(n->string) + strlen(str_or(cJSON_GetStringValue(n), ""));
+        if (bad) {
+            AUTO_JSON key = cJSON_CreateString(n->string);
+            cause_add(c, CAUSE_INVALID, path, key, "%s", bad);
+        }
+    }
+    if (total > 256 * 1024) {
+        cause_add(c, CAUSE_TOO_LONG, path, NULL, "must have at most 262144 bytes");
+    }
+}
+
+void validate_meta(Admission *ad)
+{
+    Causes *c = &ad->causes;
+    const cJSON *m = js_get(ad->obj, "metadata");
+    const char *name = js_text(m, "name");
+    if (!*name) {
+        cause_add(c, CAUSE_REQUIRED, "metadata.name", NULL, "name or generateName is required");
+    } else if (!ad->old && validate_name(ad->kind, name)) {
+        cause_add(c, CAUSE_INVALID, "metadata.name", js_get(m, "name"), "%s",
+                  validate_name(ad->kind, name));
+    }
+    validate_labels(c, js_get(m, "labels"), "metadata.labels");
+    validate_annotations(c, js_get(m, "annotations"), "metadata.annotations");
+    const cJSON *f;
+    js_each(f, js_get(m, "finalizers"))
+    {
+        const char *bad = name_qualified(str_or(cJSON_GetStringValue(f), ""));
+        if (bad) {
+            cause_add(c, CAUSE_INVALID, "metadata.finalizers", f, "%s", bad);
+        }
+        bool added = true;
+        const cJSON *o;
+        js_each(o, js_at(ad->old, "metadata.finalizers"))
+        {
+            added = added && !js_equal(o, f);
+        }
+        if (ad->old && added && js_at(ad->old, "metadata.deletionTimestamp")) {
+            cause_add(c, CAUSE_FORBIDDEN, "metadata.finalizers", f,
+                      "no new finalizers can be added if the object is being deleted");
+        }
+    }
+}
+
+/* ---- workloads ---- */
+
+static void immutable(Admission *ad, const char *path)
+{
+    const cJSON *now = js_at(ad->obj, path);
+    if (ad->old && !js_equal(now, js_at(ad->old, path))) {
+        AUTO_JSON nothing = cJSON_CreateNull();
+        cause_add(&ad->causes, CAUSE_INVALID, path, now ? now : nothing, "field is immutable");
+    }
+}
+
+static void validate_workload(Admission *ad, const char *what)
+{
+    Causes *c = &ad->causes;
+    const cJSON *sel = js_at(ad->obj, "spec.selector");
+    const cJSON *labels = js_at(ad->obj, "spec.template.metadata.labels");
+    const Selector *s;
+    Error e = {0};
+    if (sel && !js_count(sel, "matchLabels") && !js_count(sel, "matchExpressions")) {
+        cause_add(c, CAUSE_INVALID, "spec.selector", sel, "empty selector is invalid for %s", what);
+    } else if (sel && selector_from_object(ad->a, sel, &s, &e)) {
+        cause_add(c, CAUSE_INVALID, "spec.selector", sel, "%s", e.msg);
+    } else if (sel && !selector_matches(s, labels)) {
+        AUTO_JSON empty = cJSON_CreateObject();
+        cause_add(c, CAUSE_INVALID, "spec.template.metadata.labels", labels ? labels : empty,
+                  "`selector` does not match template `labels`");
+    }
+    validate_labels(c, labels, "spec.template.metadata.labels");
+    validate_pod_spec(c, js_at(ad->obj, "spec.template.spec"), "spec.template.spec",
+                      js_at(ad->obj, "spec.volumeClaimTemplates"));
+    const cJSON *policy = js_at(ad->obj, "spec.template.spec.restartPolicy");
+    if (!str_eq(cJSON_GetStringValue(policy), "Always")) {
+        cause_add(c, CAUSE_UNSUPPORTED, "spec.template.spec.restartPolicy", policy,
+                  "supported values: \"Always\"");
+    }
+}
+
+/* Only these members of .spec may differ; the rest is what the message says. */
+static bool spec_differs(Admission *ad, const char *const *may)
+{
+    AUTO_JSON now = js_dup(js_get(ad->obj, "spec"));
+    AUTO_JSON old = js_dup(js_get(ad->old, "spec"));
+    for (; *may; may++) {
+        js_del(now, *may);
+        js_del(old, *may);
+    }
+    return ad->old && !js_equal(now, old);
+}
+
+static void validate_statefulset(Admission *ad)
+{
+    static const char *const may[] = {"replicas",
+                                      "ordinals",
+                                      "template",
+                                      "updateStrategy",
+                                      "minReadySeconds",
+                                      "persistentVolumeClaimRetentionPolicy",
+                                      "revisionHistoryLimit",
+                                      NULL};
+    validate_workload(ad, "statefulset");
+    if (spec_differs(ad, may)) {
+        cause_add(&ad->causes, CAUSE_FORBIDDEN, "spec", NULL,
+                  "updates to statefulset spec for fields other than 'replicas', 'ordinals', "
+                  "'template', 'updateStrategy', 'persistentVolumeClaimRetentionPolicy' and "
+                  "'minReadySeconds' are forbidden");
+    }
+}
+
+static void validate_deployment(Admission *ad)
+{
+    validate_workload(ad, ad->kind == K(DEPLOYMENT) ? "deployment" : "replicaset");
+    immutable(ad, "spec.selector");
+}
+
+static void validate_job(Admission *ad)
+{
+    const cJSON *policy = js_at(ad->obj, "spec.template.spec.restartPolicy");
+    validate_pod_spec(&ad->causes, js_at(ad->obj, "spec.template.spec"), "spec.template.spec",
+                      js_at(ad->obj, "spec.volumeClaimTemplates"));
+    if (str_eq(cJSON_GetStringValue(policy), "Always")) {
+        cause_add(&ad->causes, CAUSE_UNSUPPORTED, "spec.template.spec.restartPolicy", policy,
+                  "supported values: \"OnFailure\", \"Never\"");
+    }
+    immutable(ad, "spec.selector");
+    immutable(ad, "spec.template");
+    immutable(ad, "spec.completionMode");
+    if (!js_bool(ad->obj, "spec.suspend", false)) {
+        immutable(ad, "spec.completions");
+    }
+}
+
+static void validate_pod(Admission *ad)
+{
+    validate_pod_spec(&ad->causes, js_get(ad->obj, "spec"), "spec", NULL);
+    static const char *const may[] = {"activeDeadlineSeconds", "tolerations",
+                                      "terminationGracePeriodSeconds", NULL};
+    if (!ad->old) {
+        return;
+    }
+    AUTO_JSON now = js_dup(ad->obj);
+    const cJSON *old = ad->old;
+    static const char *const lists[] = {"spec.containers", "spec.initContainers"};
+    for (size_t l = 0; l < 2; l++) { /* images may change: take them from the old one */
+        cJSON *m;
+        js_each(m, js_at(now, lists[l]))
+        {
+            const cJSON *was = js_find(js_at(old, lists[l]), "name", js_text(m, "name"));
+            if (was && js_str(was, "image")) {
+                js_set_str(m, "image", js_str(was, "image"));
+            }
+        }
+    }
+    if (!js_str(old, "spec.nodeName") && ad->w->user == NULL) {
+        js_del(now, "spec.nodeName"); /* the scheduler's to set, once */
+    }
+    Admission probe = *ad;
+    probe.obj = now;
+    if (spec_differs(&probe, may)) {
+        cause_add(&ad->causes, CAUSE_FORBIDDEN, "spec", NULL,
+                  "pod updates may not change fields other than "
+                  "`spec.containers[*].image`,`spec.initContainers[*].image`,"
+                  "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
+                  "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if "
+                  "it was previously negative)");
+    }
+}
+
+/* ---- data ---- */
+
+static void validate_data(Admission *ad)
+{
+    static const char *const members[] = {"data", "binaryData"};
+    size_t total = 0;
+    for (size_t i = 0; i < 2; i++) {
+        const cJSON *m;
+        js_each(m, js_get(ad->obj, members[i]))
+        {
+            char *path = xasprintf("%s[%s]", members[i], m->string);
+            const char *bad = name_config_key(m->string);
+            AUTO_JSON key = cJSON_CreateString(m->string);
+            if (bad) {
+                cause_add(&ad->causes, CAUSE_INVALID, path, key, "%s", bad);
+            }
+            free(path);
+            total += strlen(str_or(cJSON_GetStringValue(m), ""));
+        }
+        if (js_bool(ad->old, "immutable", false) &&
+            !js_equal(js_get(ad->obj, members[i]), js_get(ad->old, members[i]))) {
+            cause_add(&ad->causes, CAUSE_FORBIDDEN, members[i], NULL,
+                      "field is immutable when `immutable` is set");
+        }
+    }
+    if (js_bool(ad->old, "immutable", false) && !js_bool(ad->obj, "immutable", false)) {
+        cause_add(&ad->causes, CAUSE_FORBIDDEN, "immutable", NULL,
+                  "field is immutable when `immutable` is set");
+    }
+    if (total > (ad->kind == K(SECRET) ? 4u : 3u) * 1024 * 1024 / 3) {
+        cause_add(&ad->causes, CAUSE_TOO_LONG, "data", NULL, "must have at most 1048576 bytes");
+    }
+    if (ad->kind == K(SECRET)) {
+        immutable(ad, "type");
+    }
+}
+
+static void validate_pvc(Admission *ad)
+{
+    Causes *c = &ad->causes;
+    const cJSON *modes = js_at(ad->obj, "spec.accessModes"), *m;
+    static const char *const known[] = {"ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany",
+                                        "ReadWriteOncePod"};
+    if (!js_count(modes, "")) {
+        cause_add(c, CAUSE_REQUIRED, "spec.accessModes", NULL,
+                  "at least 1 access mode is required");
+    }
+    js_each(m, modes)
+    {
+        bool ok = false;
+        for (size_t i = 0; i < 4; i++) {
+            ok = ok || str_eq(cJSON_GetStringValue(m), known[i]);
+        }
+        if (!ok) {
+            cause_add(c, CAUSE_UNSUPPORTED, "spec.accessModes", m,
+                      "supported values: \"ReadOnlyMany\", \"ReadWriteMany\", \"ReadWriteOnce\", "
+                      "\"ReadWriteOncePod\"");
+        }
+    }
+    const cJSON *size = js_at(ad->obj, "spec.resources.requests.storage");
+    int64_t now = 0, was = 0;
+    if (!size) {
+        cause_add(c, CAUSE_REQUIRED, "spec.resources[storage]", NULL, "%s", "");
+    } else if (quantity_parse(js_text(size, ""), &now) && now <= 0) {
+        cause_add(c, CAUSE_INVALID, "spec.resources[storage]", size, "must be greater than zero");
+    }
+    static const char *const may[] = {"resources", "volumeName", "volumeAttributesClassName", NULL};
+    if (spec_differs(ad, may)) {
+        cause_add(c, CAUSE_FORBIDDEN, "spec", NULL,
+                  "spec is immutable after creation except resources.requests for bound claims");
+    }
+    if (ad->old && quantity_parse(js_text(ad->old, "spec.resources.requests.storage"), &was) &&
+        now < was) {
+        cause_add(c, CAUSE_FORBIDDEN, "spec.resources.requests.storage", NULL,
+                  "field can not be less than previous value");
+    }
+}
+
+static void validate_pdb(Admission *ad)
+{
+    if (js_at(ad->obj, "spec.minAvailable") && js_at(ad->obj, "spec.maxUnavailable")) {
+        cause_add(&ad->causes, CAUSE_INVALID, "spec", js_get(ad->obj, "spec"),
+                  "minAvailable and maxUnavailable cannot be both set");
+    }
+}
+
+static void validate_lease(Admission *ad)
+{
+    const cJSON *d = js_at(ad->obj, "spec.leaseDurationSeconds");
+    const cJSON *t = js_at(ad->obj, "spec.leaseTransitions");
+    if (d && d->valuedouble <= 0) {
+        cause_add(&ad->causes, CAUSE_INVALID, "spec.leaseDurationSeconds", d,
+                  "must be greater than 0");
+    }
+    if (t && t->valuedouble < 0) {
+        cause_add(&ad->causes, CAUSE_INVALID, "spec.leaseTransitions", t,
+                  "must be greater than or equal to 0");
+    }
+}
+
+static void validate_binding(Admission *ad)
+{
+    const cJSON *ref = js_get(ad->obj, "roleRef"), *s;
+    if (ad->old && !js_equal(ref, js_get(ad->old, "roleRef"))) {
+        cause_add(&ad->causes, CAUSE_INVALID, "roleRef", ref, "cannot change roleRef");
+    }
+    int i = 0;
+    js_each(s, js_get(ad->obj, "subjects"))
+    {
+        char path[64];
+        bool sa = str_eq(js_str(s, "kind"), "ServiceAccount");
+        snprintf(path, sizeof path, "subjects[%d].%s", i++, sa ? "namespace" : "kind");
+        if (sa && !*js_text(s, "namespace")) {
+            cause_add(&ad->causes, CAUSE_REQUIRED, path, NULL, "%s", "");
+        } else if (!sa && !str_eq(js_str(s, "kind"), "User") &&
+                   !str_eq(js_str(s, "kind"), "Group")) {
+            cause_add(&ad->causes, CAUSE_UNSUPPORTED, path, js_get(s, "kind"),
+                      "supported values: \"ServiceAccount\", \"User\", \"Group\"");
+        }
+    }
+}
+
+static void validate_storageclass(Admission *ad)
+{
+    static const char *const members[] = {"provisioner", "parameters", "reclaimPolicy",
+                                          "volumeBindingMode"};
+    for (size_t i = 0; i < 4 && ad->old; i++) {
+        if (!js_equal(js_get(ad->obj, members[i]), js_get(ad->old, members[i]))) {
+            cause_add(&ad->causes, CAUSE_FORBIDDEN, members[i], NULL,
+                      "updates to %s are forbidden.", members[i]);
+        }
+    }
+}
+
+void validate_kind(Admission *ad)
+{
+    static void (*const rows[KIND_COUNT])(Admission *) = {
+        [KIND_POD] = validate_pod,
+        [KIND_SERVICE] = validate_service,
+        [KIND_CONFIGMAP] = validate_data,
+        [KIND_SECRET] = validate_data,
+        [KIND_PVC] = validate_pvc,
+        [KIND_STATEFULSET] = validate_statefulset,
+        [KIND_DEPLOYMENT] = validate_deployment,
+        [KIND_REPLICASET] = validate_deployment,
+        [KIND_JOB] = validate_job,
+        [KIND_LEASE] = validate_lease,
+        [KIND_PDB] = validate_pdb,
+        [KIND_ROLEBINDING] = validate_binding,
+        [KIND_CLUSTERROLEBINDING] = validate_binding,
+        [KIND_STORAGECLASS] = validate_storageclass,
+    };
+    if (rows[kind_id(ad->kind)]) {
+        rows[kind_id(ad->kind)](ad);
+    }
+}

@@ -1,0 +1,112 @@
+#include "store/managed.h"
+#include "store/patch.h"
+#include "store/write.h"
+
+static ErrCode patched(Admission *ad, const Obj *old)
+{
+    const StoreWrite *w = ad->w;
+    if (w->patch != PATCH_JSON && !cJSON_IsObject(w->obj)) {
+        return err_set(ad->err, ERR_MALFORMED, "the patch is not an object");
+    }
+    switch (w->patch) {
+    case PATCH_JSON:
+        ad->obj = js_dup(old->json);
+        return patch_json(&ad->obj, w->obj, ad->err);
+    case PATCH_MERGE:
+        ad->obj = patch_merge(old->json, w->obj);
+        return ERR_OK;
+    case PATCH_STRATEGIC:
+        ad->obj = js_dup(old->json);
+        return patch_strategic(schema_of(w->kind), ad->obj, w->obj, ad->err);
+    case PATCH_APPLY:
+        break;
+    }
+    return err_set(ad->err, ERR_UNSUPPORTED, "not a patch type");
+}
+
+static ErrCode conflict_error(Admission *ad, ErrCode rc)
+{
+    const cJSON *c;
+    js_each(c, ad->causes.list)
+    {
+        if (ad->w->causes) {
+            cJSON_AddItemToArray(ad->w->causes, js_dup(c));
+        }
+    }
+    return rc;
+}
+
+static ErrCode apply(Admission *ad, const Obj *old, const Obj **ret)
+{
+    const StoreWrite *w = ad->w;
+    char now[32];
+    AUTO_JSON config = js_dup(w->obj);
+    ErrCode rc = write_decode(w, config, ad->err);
+    if (rc) {
+        return rc;
+    }
+    if (js_count(config, "metadata.managedFields")) {
+        return err_set(ad->err, ERR_MALFORMED, "metadata.managedFields must be nil");
+    }
+    js_del(config, "metadata.managedFields");
+    const char *uid = js_text(config, "metadata.uid");
+    if (!old && *uid) {
+        return err_set(ad->err, ERR_CONFLICT,
+                       "uid mismatch: the provided object specified uid %s, and no existing object "
+                       "was found",
+                       uid);
+    }
+    const Manager m = {str_or(w->manager, "unknown"), "Apply", w->sub == SUB_STATUS ? "status" : "",
+                       kind_api_version(w->kind), write_now(ad->store, now)};
+    ad->obj = old ? js_dup(old->json) : cJSON_CreateObject();
+    rc = managed_apply(schema_of(w->kind), ad->obj, config, &m, w->force, &ad->causes, ad->err);
+    if (rc) {
+        return conflict_error(ad, rc);
+    }
+    const char *rv = js_str(config, "metadata.resourceVersion");
+    if (old && rv) {
+        js_set_str(ad->obj, "metadata.resourceVersion", rv);
+    }
+    return old ? write_update(ad, old, false, ret) : write_create(ad, false, ret);
+}
+
+ErrCode store_patch(Store *s, Arena *a, const StoreWrite *w, const Obj **ret, Error *err)
+{
+    const Obj *old = store_get(s, a, w->kind, w->ns, w->name);
+    if (!old && (w->patch != PATCH_APPLY || w->sub != SUB_NONE)) {
+        return write_not_found(a, w->kind, w->name, err);
+    }
+    Admission ad;
+    write_begin(&ad, s, a, w, err);
+    ErrCode rc;
+    if (w->patch == PATCH_APPLY) {
+        rc = apply(&ad, old, ret);
+    } else {
+        rc = patched(&ad, old);
+        rc = rc ? rc : write_decode(w, ad.obj, err);
+        rc = rc ? rc : write_update(&ad, old, true, ret);
+    }
+    cJSON_Delete(ad.obj);
+    return rc;
+}
+
+/* ---- shorthands ---- */
+
+ErrCode store_set_status(Store *s, const Obj *o, cJSON *status, Error *err)
+{
+    AUTO_ARENA a = arena_new();
+    AUTO_JSON obj = cJSON_CreateObject();
+    js_set(obj, "status", status);
+    const StoreWrite w = {
+        .kind = o->kind, .ns = o->ns, .name = o->name, .obj = obj, .sub = SUB_STATUS};
+    return store_update(s, a, &w, NULL, err);
+}
+
+ErrCode store_merge(Store *s, const Obj *o, SubResource sub, cJSON *patch, Error *err)
+{
+    AUTO_ARENA a = arena_new();
+    AUTO_JSON p = patch;
+    const StoreWrite w = {
+        .kind = o->kind, .ns = o->ns, .name = o->name, .obj = p, .sub = sub, .patch = PATCH_MERGE};
+    return store_patch(s, a, &w, NULL, err);
+}
