@@ -57,13 +57,30 @@ bool pb_strings_valid(const ProtobufCMessage *m, const char **ret_field)
     return true;
 }
 
+/* Two bytes of an empty sub-message cost hundreds in memory: so a message may grow only so far. */
+typedef struct Budget {
+    Arena *arena;
+    size_t left;
+} Budget;
+enum { GROWTH = 16, GROWTH_FREE = 64 * 1024 };
+
+static void *budget_alloc(void *ctx, size_t n)
+{
+    Budget *b = ctx;
+    if (n > b->left)
+        return NULL;
+    b->left -= n;
+    return pb_alloc(b->arena, n);
+}
+
 ErrCode pb_unpack(Arena *a, const ProtobufCMessageDescriptor *d, StrView bytes, size_t limit,
                   ProtobufCMessage **ret, Error *err)
 {
     if (bytes.n > limit)
         return err_set(err, ERR_TOO_LARGE, "%s: %zu bytes, the limit is %zu", d->short_name,
                        bytes.n, limit);
-    ProtobufCAllocator alloc = pb_arena(a);
+    Budget budget = {a, bytes.n * GROWTH + GROWTH_FREE};
+    ProtobufCAllocator alloc = {budget_alloc, pb_free, &budget};
     /* An empty message may come as a null pointer, which the library reads as an error. */
     const uint8_t *p = bytes.p ? (const uint8_t *)bytes.p : (const uint8_t *)"";
     ProtobufCMessage *m = protobuf_c_message_unpack(d, &alloc, bytes.n, p);
