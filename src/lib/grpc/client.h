@@ -18,7 +18,8 @@ typedef struct GrpcChannelConfig {
 } GrpcChannelConfig;
 
 GrpcChannel *grpc_channel_new(Loop *l, const GrpcChannelConfig *cfg);
-void grpc_channel_free(GrpcChannel *c); /* ends every call on it with CANCELLED first */
+/* Every call ends first, with CANCELLED, from inside. */
+void grpc_channel_free(GrpcChannel *c);
 
 typedef struct GrpcCallSpec {
     const char *path;

@@ -38,6 +38,8 @@ typedef struct GrpcServerConfig {
     const GrpcMethod *methods; /* ends with path NULL; kept, not copied */
     size_t max_message;        /* 0: LIMIT_GRPC_MESSAGE */
     uint64_t min_ping_ms;      /* clients may ping no faster; 0: 10,000 */
+    uint64_t keepalive_ms;     /* PING after so much silence; 0: 30,000; 20 s to answer */
+    unsigned max_conns;        /* 0: 10,000 */
 } GrpcServerConfig;
 
 typedef struct GrpcServerStats {
@@ -53,6 +55,7 @@ void grpc_server_set_serving(GrpcServer *s, const char *service,
 /* GOAWAY twice, no new streams, long streams end with UNAVAILABLE spread over grace_ms; done may be
  * NULL. */
 void grpc_server_drain(GrpcServer *s, uint64_t grace_ms, void (*done)(void *ctx), void *ctx);
+/* Every call ends first, with UNAVAILABLE, from inside; then the links are cut. */
 void grpc_server_free(GrpcServer *s);
 
 /* ---- one stream, of either end ---- */
@@ -68,6 +71,12 @@ uint64_t grpc_stream_time_left_ms(const GrpcStream *s); /* UINT64_MAX: no deadli
 /* Queue one message. ERR_EXHAUSTED when LIMIT_GRPC_QUEUE messages or LIMIT_GRPC_MESSAGE bytes wait
  * already. */
 ErrCode grpc_stream_send(GrpcStream *s, StrView msg, Error *err);
+/* Server: answer with headers now, so that the client knows it is let in; else they go out with the
+ * first message. */
+void grpc_stream_accept(GrpcStream *s);
+/* Server: metadata for the answer, before it begins: name and value of one are copied. `trailing`:
+ * it comes with the status. */
+void grpc_stream_reply_meta(GrpcStream *s, GrpcMeta meta, bool trailing);
 size_t grpc_stream_queued(const GrpcStream *s); /* messages */
 /* Backpressure: while paused, no on_message comes and the peer's window closes. */
 void grpc_stream_pause(GrpcStream *s);

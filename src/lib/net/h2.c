@@ -50,23 +50,24 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 }
 
 /* nghttp2 limits one field, not the list. */
-static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *user)
+static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+                     nghttp2_rcbuf *value, uint8_t flags, void *user)
 {
     (void)ng, (void)frame, (void)flags;
     H2 *h = user;
     HeaderBlock *b = &h->block;
-    b->listed += name_n + value_n + 32;
+    nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
+    b->listed += n.len + v.len + 32;
     if (b->listed > h->cfg.header_limit || b->fields.n >= LIMIT_HTTP_HEADER_COUNT) {
         b->too_large = true;
         if (b->listed > HEADER_LIMIT_HARD * h->cfg.header_limit)
             h2_kill(h, H2_ENHANCE_YOUR_CALM, "header list too large");
         return 0;
     }
-    FieldAt f = {(uint32_t)b->text.n, (uint32_t)name_n, (uint32_t)(b->text.n + name_n),
-                 (uint32_t)value_n};
-    strbuf_add(&b->text, name, name_n);
-    strbuf_add(&b->text, value, value_n);
+    FieldAt f = {(uint32_t)b->text.n, (uint32_t)n.len, (uint32_t)(b->text.n + n.len),
+                 (uint32_t)v.len};
+    strbuf_add(&b->text, n.base, n.len);
+    strbuf_add(&b->text, v.base, v.len);
     vec_push(&b->fields, f);
     return 0;
 }
@@ -283,7 +284,7 @@ static nghttp2_session_callbacks *callbacks(void)
     if (nghttp2_session_callbacks_new(&cb))
         BUG("nghttp2 callbacks");
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
+    nghttp2_session_callbacks_set_on_header_callback2(cb, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame_recv);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(cb, on_bad_frame);
