@@ -1,6 +1,7 @@
 #include "api/routes.h"
 #include "cluster_util.h"
 #include "cmds.h"
+#include "live.h"
 #include "out.h"
 
 #include <stdio.h>
@@ -47,10 +48,64 @@ const Column *cluster_columns(void)
     return COLS;
 }
 
+/* -w: on a terminal the table is drawn again, in a pipe each change is one line of JSON. */
+typedef struct Watching {
+    Cli *c;
+    cJSON *table;
+} Watching;
+
+static bool wanted(Cli *c, const cJSON *cl)
+{
+    static const char *const FILTERS[] = {"state", "satellite", "profile", "namespace"};
+    for (size_t i = 0; i < sizeof FILTERS / sizeof *FILTERS; i++) {
+        const char *want = cli_opt(c, FILTERS[i]);
+        if (want && !str_eq(want, item_text(c->arena, cl, FILTERS[i])))
+            return false;
+    }
+    return true;
+}
+
+static bool on_change(void *ctx, const char *type, const cJSON *items)
+{
+    Watching *w = ctx;
+    Cli *c = w->c;
+    if (!c->tty_out) {
+        const cJSON *cl;
+        cJSON_ArrayForEach(cl, items)
+        {
+            if (!wanted(c, cl))
+                continue;
+            const char *line = arena_printf(c->arena, "{\"type\":\"%s\",\"object\":%s}\n", type,
+                                            json_text(c->arena, cl));
+            out_text(c, line, strlen(line));
+        }
+        return false;
+    }
+    live_merge(w->table, type, items);
+    cJSON *show = cJSON_CreateArray();
+    const cJSON *cl;
+    cJSON_ArrayForEach(cl, w->table) if (wanted(c, cl))
+        cJSON_AddItemToArray(show, cJSON_Duplicate(cl, true));
+    out_text(c, "\033[H\033[J", 6);
+    out_list(c, COLS, show, "cluster/");
+    cJSON_Delete(show);
+    return false;
+}
+
+static int list_watch(Cli *c)
+{
+    Error err;
+    Watching w = {c, json_own(c->arena, cJSON_CreateArray())};
+    LiveSpec spec = {.topics = "clusters", .on_message = on_change, .ctx = &w};
+    return live_follow(c, &spec, &err) ? cli_fail(c, &err) : 0;
+}
+
 static int list_run(Cli *c)
 {
     Error err;
     cJSON *items;
+    if (cli_flag(c, "watch"))
+        return list_watch(c);
     const char *path =
         rest_query(c, api_path(c->arena, API_CLUSTER_LIST, NULL), "state", cli_opt(c, "state"),
                    "satellite", cli_opt(c, "satellite"), "profile", cli_opt(c, "profile"),
@@ -215,6 +270,7 @@ static const OptSpec LIST_OPTS[] = {
     {"namespace", 'n', "NAMESPACE", "only in this namespace", COMP_NONE, NULL, false},
     {"selector", 'l', "SELECTOR", "by labels of the satellite: k=v,k!=v,k in (a,b),!k", COMP_NONE,
      NULL, false},
+    {"watch", 'w', NULL, "go on as things change", COMP_NONE, NULL, false},
     {"sort", 0, "COLUMN", "name, namespace, satellite, state, lag or created; - in front reverses",
      COMP_NONE, NULL, false},
     {0}};

@@ -4,6 +4,7 @@
 #include "cmds.h"
 #include "core/clock.h"
 #include "doc.h"
+#include "live.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -68,10 +69,47 @@ static const Column EVENT_COLS[] = {
     {0},
 };
 
+/* What comes is filtered as the list is, where the filter is a field of the event. */
+typedef struct EventFilter {
+    Cli *c;
+    const char *cluster, *satellite, *kind;
+} EventFilter;
+
+static bool on_event(void *ctx, const char *type, const cJSON *items)
+{
+    EventFilter *f = ctx;
+    cJSON *show = cJSON_CreateArray();
+    const cJSON *e;
+    cJSON_ArrayForEach(e, items)
+    {
+        bool mine =
+            (!f->cluster || str_eq(f->cluster, item_text(f->c->arena, e, "cluster")) ||
+             str_eq(f->cluster, where_of(f->c->arena, e))) &&
+            (!f->satellite || str_eq(f->satellite, item_text(f->c->arena, e, "satellite"))) &&
+            (!f->kind || str_eq(f->kind, item_text(f->c->arena, e, "kind")));
+        if (mine && str_eq(type, "event"))
+            cJSON_AddItemToArray(show, cJSON_Duplicate(e, true));
+    }
+    if (cJSON_GetArraySize(show))
+        out_list(f->c, EVENT_COLS, show, "event/");
+    cJSON_Delete(show);
+    return false;
+}
+
+static int events_follow(Cli *c)
+{
+    Error err;
+    EventFilter f = {c, cli_opt(c, "cluster"), cli_opt(c, "satellite"), cli_opt(c, "kind")};
+    LiveSpec spec = {.topics = "events", .on_message = on_event, .ctx = &f};
+    return live_follow(c, &spec, &err) ? cli_fail(c, &err) : 0;
+}
+
 static int events_run(Cli *c)
 {
     Error err;
     cJSON *tree;
+    if (cli_flag(c, "watch"))
+        return events_follow(c);
     uint64_t ms = 0;
     char since[CLOCK_RFC3339_LEN + 1] = "";
     if (cli_opt(c, "since")) {
@@ -206,6 +244,7 @@ static const OptSpec EVENTS_OPTS[] = {
      "info|warning|error|critical", false},
     {"kind", 0, "KIND", "only this kind: cluster.state", COMP_NONE, NULL, false},
     {"since", 0, "TIME", "not older than: 10m, 2h, 1d", COMP_NONE, NULL, false},
+    {"watch", 'w', NULL, "print events as they come", COMP_NONE, NULL, false},
     {"limit", 0, "N", "how many (default 50)", COMP_NONE, NULL, false},
     {0}};
 static const OptSpec LOGS_OPTS[] = {
