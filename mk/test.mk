@@ -37,6 +37,10 @@ check-size: ## files, functions and headers within their limits
 check-banned: ## calls we do not use
 	@tools/check-banned
 check-static: check-layers check-size check-banned
+generated: all ## man pages and completions, printed by the programs
+	tools/generate $(B)/bin .
+check-generated: all ## the committed ones are up to date
+	@tools/check-generated $(B)/bin
 
 check: check-static all ## everything that fits in ten minutes
 	@$(MAKE) --no-print-directory check-unit
@@ -50,4 +54,4 @@ format-check: ## clang-format, as a check
 tidy: compile_commands.json $(PB_H) ## clang-tidy over src/
 	clang-tidy -quiet -p . $(ALL_SRC)
 
-.PHONY: unit-bins check check-unit check-integration check-layers check-size check-banned check-static format format-check tidy
+.PHONY: unit-bins check check-unit check-integration check-layers check-size check-banned check-static format format-check tidy generated check-generated

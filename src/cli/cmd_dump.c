@@ -135,6 +135,10 @@ static ErrCode dump_man(const char *name, StrBuf *out, Error *err)
         man_top(out);
         return ERR_OK;
     }
+    if (str_eq(name, "swarm-exit")) {
+        man_exit(out);
+        return ERR_OK;
+    }
     for (size_t i = 0; CMD_TABLE[i]; i++) {
         AUTO_STRBUF file = {0};
         strbuf_addf(&file, "swarmctl-%s", CMD_TABLE[i]->path);
@@ -147,6 +151,32 @@ static ErrCode dump_man(const char *name, StrBuf *out, Error *err)
         }
     }
     return err_set(err, ERR_NOT_FOUND, "no manual page '%s'", name);
+}
+
+/* swarm-exit(7), from the same table that maps errors to HTTP and gRPC. */
+static void man_exit(StrBuf *out)
+{
+    static const char *const OTHERS[][2] = {
+        {"0", "Done."},
+        {"1", "A negative answer: the diff differs, the check is not healthy, the question was "
+              "answered with no."},
+        {"3", "A part of a bulk failed."},
+        {"10", "The operation failed and was rolled back."},
+        {"11", "It failed after the point of no return."},
+        {"12", "Needs a confirmation, and there is no terminal to ask on."},
+        {"128+N", "Ended by signal N."},
+    };
+    strbuf_adds(out, ".TH \"SWARM\\-EXIT\" 7 \"\" \"PG-Swarm " PGSWARM_VERSION
+                     "\" \"PG-Swarm\"\n.SH NAME\n"
+                     "swarm\\-exit \\- exit statuses of swarmctl\n.SH DESCRIPTION\n"
+                     "A script can trust these. What \\fIcode\\fR an error has is in its first "
+                     "line, and in -o json.\n");
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
+        strbuf_addf(out, ".TP\n.B %s\n%s\n", OTHERS[i][0], OTHERS[i][1]);
+    for (int code = 1; code < ERR_CODE_COUNT; code++)
+        strbuf_addf(out, ".TP\n.B %d\n\\fI%s\\fR (HTTP %d, gRPC %d)\n", err_exit((ErrCode)code),
+                    err_name((ErrCode)code), err_http((ErrCode)code), err_grpc((ErrCode)code));
+    strbuf_adds(out, ".SH SEE ALSO\n.BR swarmctl (1)\n");
 }
 
 static void dump_man_list(StrBuf *out)
