@@ -129,30 +129,6 @@ static void man_top(StrBuf *out)
                 "mode 0600.\n.SH SEE ALSO\n.BR swarm-exit (7),\n.BR kubectl (1),\n.BR psql (1)\n");
 }
 
-static ErrCode dump_man(const char *name, StrBuf *out, Error *err)
-{
-    if (str_eq(name, "swarmctl")) {
-        man_top(out);
-        return ERR_OK;
-    }
-    if (str_eq(name, "swarm-exit")) {
-        man_exit(out);
-        return ERR_OK;
-    }
-    for (size_t i = 0; CMD_TABLE[i]; i++) {
-        AUTO_STRBUF file = {0};
-        strbuf_addf(&file, "swarmctl-%s", CMD_TABLE[i]->path);
-        for (char *p = file.p; *p; p++)
-            if (*p == ' ')
-                *p = '-';
-        if (str_eq(file.p, name)) {
-            man_command(out, CMD_TABLE[i]);
-            return ERR_OK;
-        }
-    }
-    return err_set(err, ERR_NOT_FOUND, "no manual page '%s'", name);
-}
-
 /* swarm-exit(7), from the same table that maps errors to HTTP and gRPC. */
 static void man_exit(StrBuf *out)
 {
@@ -177,6 +153,30 @@ static void man_exit(StrBuf *out)
         strbuf_addf(out, ".TP\n.B %d\n\\fI%s\\fR (HTTP %d, gRPC %d)\n", err_exit((ErrCode)code),
                     err_name((ErrCode)code), err_http((ErrCode)code), err_grpc((ErrCode)code));
     strbuf_adds(out, ".SH SEE ALSO\n.BR swarmctl (1)\n");
+}
+
+static ErrCode dump_man(const char *name, StrBuf *out, Error *err)
+{
+    if (str_eq(name, "swarmctl")) {
+        man_top(out);
+        return ERR_OK;
+    }
+    if (str_eq(name, "swarm-exit")) {
+        man_exit(out);
+        return ERR_OK;
+    }
+    for (size_t i = 0; CMD_TABLE[i]; i++) {
+        AUTO_STRBUF file = {0};
+        strbuf_addf(&file, "swarmctl-%s", CMD_TABLE[i]->path);
+        for (char *p = file.p; *p; p++)
+            if (*p == ' ')
+                *p = '-';
+        if (str_eq(file.p, name)) {
+            man_command(out, CMD_TABLE[i]);
+            return ERR_OK;
+        }
+    }
+    return err_set(err, ERR_NOT_FOUND, "no manual page '%s'", name);
 }
 
 static void dump_man_list(StrBuf *out)
