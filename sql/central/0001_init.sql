@@ -58,6 +58,19 @@ CREATE TABLE audit (
 CREATE INDEX audit_at ON audit (at DESC);
 CREATE INDEX audit_object ON audit (object, id DESC);
 
+-- ---- labels ----
+
+-- A selector as central's code writes it: [{"op":"in"|"notin"|"exists"|"absent","k":KEY,"v":[VALUE..]}, ..]; all must hold.
+CREATE FUNCTION labels_select(labels jsonb, selector jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT NOT EXISTS (
+        SELECT FROM jsonb_array_elements(selector) t
+         WHERE NOT CASE t ->> 'op'
+               WHEN 'in' THEN coalesce((t -> 'v') ? (labels ->> (t ->> 'k')), false)
+               WHEN 'notin' THEN NOT coalesce((t -> 'v') ? (labels ->> (t ->> 'k')), false)
+               WHEN 'exists' THEN labels ? (t ->> 'k')
+               ELSE NOT labels ? (t ->> 'k') END)
+$$;
+
 -- ---- satellites ----
 
 CREATE TABLE satellites (
@@ -197,7 +210,7 @@ CREATE INDEX clusters_unacked ON clusters (satellite_id) WHERE acked_version < d
 
 CREATE TABLE cluster_health (
     cluster_id       uuid PRIMARY KEY REFERENCES clusters ON DELETE CASCADE,
-    state            text NOT NULL CHECK (state IN ('creating', 'running', 'degraded', 'failed', 'deleting', 'paused', 'updating')),
+    state            text NOT NULL CHECK (state IN ('unknown', 'creating', 'running', 'degraded', 'failed', 'deleting', 'paused', 'updating')),
     reason           text NOT NULL DEFAULT '',
     replicas         int NOT NULL DEFAULT 0,           -- wanted there, primary included
     ready            int NOT NULL DEFAULT 0,

@@ -22,7 +22,7 @@ typedef enum ConfigVerdict { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION } ConfigVer
 /* Options win over the environment; strings live in the arena. */
 ErrCode config_load(Arena *a, int argc, char **argv, Config *ret, ConfigVerdict *ret_verdict,
                     Error *err) MUST_USE;
-/* Where the key file stands: the configured place, or one beside the user's state. */
+/* Text of --help. */
 char *config_help(Arena *a);
 /* "DNS:name" / "IP:addr" for the server certificate, ends with NULL. localhost is always there. */
 const char *const *config_sans(Arena *a, const Config *cfg);

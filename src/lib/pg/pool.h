@@ -81,6 +81,7 @@ void pg_listen_stop(PgListen *li);
 
 /* ---- results ---- */
 int pg_rows(const PgResult *r);
+int pg_cols(const PgResult *r);
 int pg_affected(const PgResult *r);
 bool pg_is_null(const PgResult *r, int row, int col);
 const char *pg_get(const PgResult *r, int row, int col); /* "" for NULL */

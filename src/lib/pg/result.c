@@ -177,6 +177,11 @@ int pg_rows(const PgResult *r)
     return PQntuples(r->res);
 }
 
+int pg_cols(const PgResult *r)
+{
+    return PQnfields(r->res);
+}
+
 int pg_affected(const PgResult *r)
 {
     int64_t n;
