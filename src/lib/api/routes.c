@@ -1,0 +1,236 @@
+#include "api/routes.h"
+#include "core/ident.h"
+
+/* A body as it stands in routes.def, pasted behind B_, becomes an ApiBody. An unknown name does not
+ * compile. */
+#define B_NONE          \
+    {                   \
+        BODY_NONE, NULL \
+    }
+#define B_ANY          \
+    {                  \
+        BODY_ANY, NULL \
+    }
+#define B_TEXT          \
+    {                   \
+        BODY_TEXT, NULL \
+    }
+#define B_LIST_OF(x)           \
+    {                          \
+        BODY_LIST, &schema_##x \
+    }
+#define ONE(x)                \
+    {                         \
+        BODY_ONE, &schema_##x \
+    }
+#define B_CLUSTER ONE(CLUSTER)
+#define B_CLUSTER_DETAIL ONE(CLUSTER_DETAIL)
+#define B_CREDENTIALS ONE(CREDENTIALS)
+#define B_HEALTHZ ONE(HEALTHZ)
+#define B_LOGIN ONE(LOGIN)
+#define B_LOG_LEVEL ONE(LOG_LEVEL)
+#define B_PGVERSION ONE(PGVERSION)
+#define B_PGVERSION_INPUT ONE(PGVERSION_INPUT)
+#define B_PROFILE ONE(PROFILE)
+#define B_PROFILE_DIFF ONE(PROFILE_DIFF)
+#define B_PROFILE_INPUT           \
+    {                             \
+        BODY_ONE, &profile_schema \
+    }
+#define B_RULE ONE(RULE)
+#define B_RULE_INPUT ONE(RULE_INPUT)
+#define B_RULE_PREVIEW ONE(RULE_PREVIEW)
+#define B_SATELLITE ONE(SATELLITE)
+#define B_SATELLITE_APPROVE ONE(SATELLITE_APPROVE)
+#define B_SATELLITE_LABELS ONE(SATELLITE_LABELS)
+#define B_STATUS ONE(STATUS)
+#define B_TOKEN ONE(TOKEN)
+#define B_TOKEN_CREATE ONE(TOKEN_CREATE)
+#define B_USER ONE(USER)
+#define B_USER_CREATE ONE(USER_CREATE)
+#define B_VALIDATION ONE(VALIDATION)
+#define B_VERSION ONE(VERSION)
+
+static const ApiRouteInfo routes[API_ROUTE_COUNT] = {
+#define ROUTE(rid, meth, rpath, rrole, req, resp, raudit, text) \
+    [API_##rid] = {.id = API_##rid,                             \
+                   .name = #rid,                                \
+                   .method = #meth,                             \
+                   .path = rpath,                               \
+                   .role = API_##rrole,                         \
+                   .request = B_##req,                          \
+                   .response = B_##resp,                        \
+                   .audit = raudit,                             \
+                   .summary = text},
+#include "api/routes.def"
+#undef ROUTE
+};
+
+const ApiRouteInfo *api_route(ApiRoute r)
+{
+    if ((unsigned)r >= API_ROUTE_COUNT)
+        BUG("no route %d", (int)r);
+    return &routes[r];
+}
+
+const char *api_role_name(ApiRole r)
+{
+    static const char *const names[] = {"", "viewer", "operator", "admin"};
+    return (unsigned)r <= API_ADMIN ? names[r] : "";
+}
+
+bool api_role_of(const char *name, ApiRole *ret)
+{
+    for (ApiRole r = API_VIEWER; r <= API_ADMIN; r++)
+        if (str_eq(api_role_name(r), name)) {
+            *ret = r;
+            return true;
+        }
+    return false;
+}
+
+/* ---- matching ---- */
+
+/* Segment by segment; {x} takes one whole segment that is not empty. */
+static bool path_matches(Arena *a, const char *pattern, const char *raw, ApiMatch *m)
+{
+    StrView p = sv(pattern), r = sv(raw);
+    m->n = 0;
+    while (p.p && r.p) {
+        StrView want = sv_cut(&p, '/'), have = sv_cut(&r, '/');
+        if (want.n && *want.p == '{') {
+            char *value = api_percent_decode(a, have);
+            if (!value || !*value || m->n == API_PARAMS_MAX)
+                return false;
+            m->params[m->n++] = value;
+        } else if (!(want.n == have.n &&
+                     memcmp(want.p ? want.p : "", have.p ? have.p : "", want.n) == 0)) {
+            return false;
+        }
+    }
+    return !p.p && !r.p;
+}
+
+/* A fixed word beats a parameter: /profiles/validate before /profiles/{name}. */
+static size_t fixed_length(const char *pattern)
+{
+    size_t n = 0;
+    for (; *pattern; pattern++) {
+        if (*pattern == '{')
+            pattern = strchr(pattern, '}');
+        else
+            n++;
+    }
+    return n;
+}
+
+ErrCode api_match(Arena *a, const char *method, const char *raw_path, ApiMatch *ret, Error *err)
+{
+    ApiMatch best = {.n = 0};
+    size_t best_fixed = 0;
+    bool found = false, known = false;
+    for (ApiRoute r = 0; r < API_ROUTE_COUNT; r++) {
+        ApiMatch m = {.route = r};
+        if (!path_matches(a, routes[r].path, raw_path, &m))
+            continue;
+        known = true;
+        size_t fixed = fixed_length(routes[r].path);
+        if (strcmp(routes[r].method, method) != 0 || (found && fixed <= best_fixed))
+            continue;
+        best = m;
+        best_fixed = fixed;
+        found = true;
+    }
+    if (!found && known)
+        return err_set(err, ERR_METHOD, "%s is not possible on %.200s", method, raw_path);
+    if (!found)
+        return err_set(err, ERR_NOT_FOUND, "there is nothing at %.200s", raw_path);
+    *ret = best;
+    return ERR_OK;
+}
+
+const char *api_match_param(const ApiMatch *m, const char *name)
+{
+    const char *p = routes[m->route].path;
+    for (size_t i = 0; i < m->n; i++) {
+        p = strchr(p, '{');
+        size_t n = p ? strcspn(p + 1, "}") : 0;
+        if (!p)
+            return NULL;
+        if (strlen(name) == n && memcmp(p + 1, name, n) == 0)
+            return m->params[i];
+        p++;
+    }
+    return NULL;
+}
+
+/* ---- making paths ---- */
+
+static bool unreserved(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c && strchr("-._~@:", c));
+}
+
+void api_percent_encode(StrBuf *out, const char *s)
+{
+    for (; *s; s++) {
+        if (unreserved((unsigned char)*s))
+            strbuf_addc(out, *s);
+        else
+            strbuf_addf(out, "%%%02X", (unsigned char)*s);
+    }
+}
+
+char *api_percent_decode(Arena *a, StrView s)
+{
+    char *out = arena_alloc(a, s.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] != '%') {
+            out[n++] = s.p[i];
+            continue;
+        }
+        unsigned char byte;
+        if (s.n - i < 3 || hex_decode(&byte, 1, s.p + i + 1, 2) != 1 || !byte)
+            return NULL;
+        out[n++] = (char)byte;
+        i += 2;
+    }
+    out[n] = '\0';
+    return out;
+}
+
+char *api_path(Arena *a, ApiRoute r, ...)
+{
+    AUTO_STRBUF b = {0};
+    va_list ap;
+    va_start(ap, r);
+    for (const char *p = api_route(r)->path; *p; p++) {
+        if (*p != '{') {
+            strbuf_addc(&b, *p);
+            continue;
+        }
+        const char *value = va_arg(ap, const char *);
+        if (!value)
+            BUG("path of %s: too few values", routes[r].name);
+        /* A lone "." or ".." would be taken for a step in the path. */
+        if (str_eq(value, ".") || str_eq(value, ".."))
+            strbuf_addf(&b, "%s", value[1] ? "%2E%2E" : "%2E");
+        else
+            api_percent_encode(&b, value);
+        p = strchr(p, '}');
+    }
+    va_end(ap);
+    return arena_strdup(a, strbuf_str(&b));
+}
+
+void api_query(StrBuf *path, const char *key, const char *value)
+{
+    if (!value)
+        return;
+    strbuf_addc(path, path->n && memchr(path->p, '?', path->n) ? '&' : '?');
+    api_percent_encode(path, key);
+    strbuf_addc(path, '=');
+    api_percent_encode(path, value);
+}
