@@ -75,6 +75,16 @@ void cluster_by_ids(App *app, Arena *a, const char *ids, ObjsDone done, void *ct
              PG_PARAMS(pg_text(ids)), on_rows, query_new(a, done, ctx));
 }
 
+void cluster_page(App *app, Arena *a, const char *after_id, uint32_t limit, ObjsDone done,
+                  void *ctx)
+{
+    pg_query(app->pool,
+             "SELECT " CLUSTER_COLUMNS " FROM cluster_list "
+             "WHERE $1::uuid IS NULL OR id > $1::uuid ORDER BY id LIMIT $2",
+             PG_PARAMS(pg_text(*after_id ? after_id : NULL), pg_int(limit)), on_rows,
+             query_new(a, done, ctx));
+}
+
 void cluster_broken(App *app, Arena *a, uint32_t limit, ObjsDone done, void *ctx)
 {
     pg_query(app->pool,

@@ -16,5 +16,8 @@ ObjList clusters_from_result(Arena *a, const PgResult *r);
 typedef void (*ObjsDone)(void *ctx, const Error *err, const ObjList *items);
 /* Those of the ids (a comma list of UUIDs) that are there. Items: ApiCluster. */
 void cluster_by_ids(App *app, Arena *a, const char *ids, ObjsDone done, void *ctx);
+/* Pages by id, for snapshots of all: after "" begins. */
+void cluster_page(App *app, Arena *a, const char *after_id, uint32_t limit, ObjsDone done,
+                  void *ctx);
 /* Neither running nor paused, nor just being made for less than 10 minutes; worst first. */
 void cluster_broken(App *app, Arena *a, uint32_t limit, ObjsDone done, void *ctx);
