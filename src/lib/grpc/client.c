@@ -53,10 +53,10 @@ static void client_message(GrpcStream *s, StrView msg)
 /* What the server said last was its status; a server that is done needs no more of us. */
 static void client_half_close(GrpcStream *s)
 {
-    stream_verdict(s, GRPC_INTERNAL, "the server ended the call without a status");
+    call_verdict(s, GRPC_INTERNAL, "the server ended the call without a status");
     if (s->h2 && !s->sent_end)
         h2_reset(s->h2, H2_NO_ERROR);
-    stream_end(s);
+    call_end(s);
 }
 
 static void client_drain(GrpcStream *s)
@@ -70,11 +70,11 @@ static void client_fail(GrpcStream *s, GrpcCode code, const char *message)
     s->has_status = false; /* ours, even when the server's came already */
     free(s->message);
     s->message = NULL;
-    stream_verdict(s, code, message);
+    call_verdict(s, code, message);
     s->broken = true;
     if (s->h2)
         h2_reset(s->h2, H2_CANCEL);
-    stream_end(s);
+    call_end(s);
 }
 
 static void client_end(GrpcStream *s)
@@ -97,8 +97,8 @@ static void take_status(GrpcStream *s, const H2Headers *h)
     AUTO_ARENA a = arena_new();
     StrView status = h2_header(h, "grpc-status");
     if (status.p)
-        stream_verdict(s, grpc_code_parse(status),
-                       grpc_message_decode(a, h2_header(h, "grpc-message")));
+        call_verdict(s, grpc_code_parse(status),
+                     grpc_message_decode(a, h2_header(h, "grpc-message")));
 }
 
 /* Not an answer of gRPC: a proxy's, say. */
@@ -128,17 +128,17 @@ static void on_headers(void *ctx, H2Stream *h2, H2Block block, const H2Headers *
     GrpcStream *s = h2_stream_data(h2);
     if (!s)
         return;
-    stream_ref(s);
+    call_ref(s);
     bool foreign = block == H2_RESPONSE && foreign_answer(s, h);
     if (!foreign) {
-        stream_take_meta(s, h);
+        call_take_meta(s, h);
         s->framer.gzip = s->framer.gzip || sv_eqs(h2_header(h, "grpc-encoding"), "gzip");
         if (block == H2_TRAILERS || end)
             take_status(s, h);
         else if (handler_of(s)->on_headers)
             handler_of(s)->on_headers(s->ctx, s);
     }
-    stream_unref(s);
+    call_unref(s);
 }
 
 static void on_data(void *ctx, H2Stream *h2, const char *p, size_t n)
@@ -146,7 +146,7 @@ static void on_data(void *ctx, H2Stream *h2, const char *p, size_t n)
     (void)ctx;
     GrpcStream *s = h2_stream_data(h2);
     if (s)
-        stream_take_data(s, p, n);
+        call_take_data(s, p, n);
     else
         h2_consume(h2, n);
 }
@@ -156,7 +156,7 @@ static void on_half_close(void *ctx, H2Stream *h2)
     (void)ctx;
     GrpcStream *s = h2_stream_data(h2);
     if (s)
-        stream_take_half_close(s);
+        call_take_half_close(s);
 }
 
 static void on_drain(void *ctx, H2Stream *h2)
@@ -164,9 +164,9 @@ static void on_drain(void *ctx, H2Stream *h2)
     (void)ctx;
     GrpcStream *s = h2_stream_data(h2);
     if (s && !s->broken) {
-        stream_ref(s);
+        call_ref(s);
         client_drain(s);
-        stream_unref(s);
+        call_unref(s);
     }
 }
 
@@ -188,8 +188,8 @@ static void on_close(void *ctx, H2Stream *h2, int h2_error)
         snprintf(text, sizeof text, "the connection was lost");
     else
         snprintf(text, sizeof text, "the server reset the call (HTTP/2 error %d)", h2_error);
-    stream_verdict(s, late ? GRPC_DEADLINE_EXCEEDED : grpc_code_from_h2(h2_error), text);
-    stream_end(s);
+    call_verdict(s, late ? GRPC_DEADLINE_EXCEEDED : grpc_code_from_h2(h2_error), text);
+    call_end(s);
 }
 
 /* ---- calls begin ---- */
@@ -201,28 +201,28 @@ static void add_timeout(Arena *a, FieldList *f, const GrpcStream *s)
         return;
     char *text = arena_alloc(a, GRPC_TIMEOUT_LEN + 1);
     grpc_timeout_format(text, grpc_stream_time_left_ms(s));
-    add_field(f, "grpc-timeout", sv(text));
+    call_add_field(f, "grpc-timeout", sv(text));
 }
 
 static void start_call(GrpcChannel *ch, GrpcStream *s)
 {
     AUTO_ARENA a = arena_new();
     FieldList f = {0};
-    add_field(&f, ":method", SV("POST"));
-    add_field(&f, ":scheme", ch->tls ? SV("https") : SV("http"));
-    add_field(&f, ":path", sv(s->path));
-    add_field(&f, ":authority", sv(ch->server_name));
-    add_field(&f, "te", SV("trailers"));
-    add_field(&f, "content-type", SV("application/grpc"));
-    add_field(&f, "user-agent", SV("pg-swarm/" PGSWARM_VERSION));
+    call_add_field(&f, ":method", SV("POST"));
+    call_add_field(&f, ":scheme", ch->tls ? SV("https") : SV("http"));
+    call_add_field(&f, ":path", sv(s->path));
+    call_add_field(&f, ":authority", sv(ch->server_name));
+    call_add_field(&f, "te", SV("trailers"));
+    call_add_field(&f, "content-type", SV("application/grpc"));
+    call_add_field(&f, "user-agent", SV("pg-swarm/" PGSWARM_VERSION));
     add_timeout(a, &f, s);
     for (size_t i = 0; i < s->sent_meta.n; i++)
-        add_meta_field(a, &f, s->sent_meta.at[i].name, s->sent_meta.at[i].value);
+        call_add_meta_field(a, &f, s->sent_meta.at[i].name, s->sent_meta.at[i].value);
     s->h2 = h2_request(ch->link->h2, f.at, f.n, s->sent_end && s->early.n == 0);
     vec_done(&f);
     if (!s->h2) {
-        stream_verdict(s, GRPC_UNAVAILABLE, "the connection takes no more calls");
-        stream_end_later(s);
+        call_verdict(s, GRPC_UNAVAILABLE, "the connection takes no more calls");
+        call_end_later(s);
         return;
     }
     h2_stream_set_data(s->h2, s);
@@ -247,8 +247,8 @@ static GrpcStream *waiting_call(GrpcChannel *ch)
 static void fail_waiting(GrpcChannel *ch, const char *why)
 {
     for (GrpcStream *s; (s = waiting_call(ch));) {
-        stream_verdict(s, GRPC_UNAVAILABLE, why);
-        stream_end_later(s);
+        call_verdict(s, GRPC_UNAVAILABLE, why);
+        call_end_later(s);
     }
 }
 
@@ -430,8 +430,8 @@ void grpc_channel_free(GrpcChannel *c)
     timer_stop(c->connect_timer);
     timer_stop(c->tick);
     while (c->streams.first) {
-        stream_verdict(c->streams.first, GRPC_CANCELLED, "the channel is closed");
-        stream_end(c->streams.first);
+        call_verdict(c->streams.first, GRPC_CANCELLED, "the channel is closed");
+        call_end(c->streams.first);
     }
     for (GrpcLink *k = c->links, *next; k; k = next) {
         next = k->next;
@@ -446,14 +446,14 @@ void grpc_channel_free(GrpcChannel *c)
 GrpcStream *grpc_open(GrpcChannel *c, const GrpcCallSpec *spec, const GrpcClientHandler *h,
                       void *ctx)
 {
-    GrpcStream *s = stream_new(&CLIENT_ROLE, c->loop, &c->streams, c->max_message);
+    GrpcStream *s = call_new(&CLIENT_ROLE, c->loop, &c->streams, c->max_message);
     s->owner = c;
     s->handler = h;
     s->ctx = ctx;
     s->path = s->path_copy = xstrdup(spec->path);
     for (const GrpcMeta *m = spec->meta; m && m->name; m++)
         grpc_stream_reply_meta(s, *m, false);
-    stream_set_deadline(s, spec->timeout_ms ? spec->timeout_ms : UINT64_MAX);
+    call_set_deadline(s, spec->timeout_ms ? spec->timeout_ms : UINT64_MAX);
     if (need_link(c))
         start_call(c, s);
     return s;
@@ -508,7 +508,7 @@ GrpcStream *grpc_unary(GrpcChannel *c, const GrpcCallSpec *spec, StrView request
     GrpcStream *s = grpc_open(c, spec, &handler, u);
     Error err;
     if (grpc_stream_send(s, request, &err)) {
-        stream_verdict(s, GRPC_RESOURCE_EXHAUSTED, err.msg);
+        call_verdict(s, GRPC_RESOURCE_EXHAUSTED, err.msg);
         grpc_stream_cancel(s);
     }
     grpc_stream_half_close(s);

@@ -17,7 +17,7 @@ typedef struct Watcher {
     char *service;
 } Watcher;
 
-struct Health {
+struct GrpcHealth {
     Map *states; /* service to &KNOWN[status] */
     VEC(Watcher) watchers;
 };
@@ -28,7 +28,7 @@ static const Status KNOWN[] = {
     [STATUS(NOT_SERVING)] = STATUS(NOT_SERVING),
 };
 
-static Status status_of(const Health *h, const char *service, Status unknown)
+static Status status_of(const GrpcHealth *h, const char *service, Status unknown)
 {
     const Status *known = map_get(h->states, service);
     return known ? *known : unknown;
@@ -64,7 +64,7 @@ static char *asked_service(GrpcStream *s, StrView msg)
 
 static void on_check(void *ctx, GrpcStream *s, StrView msg)
 {
-    const Health *h = ctx;
+    const GrpcHealth *h = ctx;
     char *name = asked_service(s, msg);
     if (!name)
         return;
@@ -86,7 +86,7 @@ static void on_check_half_close(void *ctx, GrpcStream *s)
 
 static void on_watch(void *ctx, GrpcStream *s, StrView msg)
 {
-    Health *h = ctx;
+    GrpcHealth *h = ctx;
     if (grpc_stream_data(s)) {
         grpc_stream_finish(s, GRPC_INVALID_ARGUMENT, "one request is enough");
         return;
@@ -109,7 +109,7 @@ static void on_watch_half_close(void *ctx, GrpcStream *s)
 static void on_watch_end(void *ctx, GrpcStream *s, GrpcCode code)
 {
     (void)code;
-    Health *h = ctx;
+    GrpcHealth *h = ctx;
     for (size_t i = 0; i < h->watchers.n; i++)
         if (h->watchers.at[i].stream == s) {
             free(h->watchers.at[i].service);
@@ -118,7 +118,7 @@ static void on_watch_end(void *ctx, GrpcStream *s, GrpcCode code)
         }
 }
 
-const GrpcMethod *health_methods(void)
+const GrpcMethod *grpc_health_methods(void)
 {
     static const GrpcMethod rows[] = {
         {"/grpc.health.v1.Health/Check",
@@ -132,7 +132,7 @@ const GrpcMethod *health_methods(void)
     return rows;
 }
 
-void health_set(Health *h, const char *service, bool serving)
+void grpc_health_set(GrpcHealth *h, const char *service, bool serving)
 {
     Status status = serving ? STATUS(SERVING) : STATUS(NOT_SERVING);
     Status before = status_of(h, service, STATUS(UNKNOWN));
@@ -142,14 +142,14 @@ void health_set(Health *h, const char *service, bool serving)
             send_status(h->watchers.at[i].stream, status);
 }
 
-Health *health_new(void)
+GrpcHealth *grpc_health_new(void)
 {
-    Health *h = xnew(Health);
+    GrpcHealth *h = xnew(GrpcHealth);
     h->states = map_new();
     return h;
 }
 
-void health_free(Health *h)
+void grpc_health_free(GrpcHealth *h)
 {
     if (!h)
         return;

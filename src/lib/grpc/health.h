@@ -3,9 +3,9 @@
 #pragma once
 #include "grpc/server.h"
 
-typedef struct Health Health;
-Health *health_new(void);
-void health_free(Health *h); /* after every call on it ended */
-/* The ctx of these methods is the Health. */
-const GrpcMethod *health_methods(void);
-void health_set(Health *h, const char *service, bool serving);
+typedef struct GrpcHealth GrpcHealth;
+GrpcHealth *grpc_health_new(void);
+void grpc_health_free(GrpcHealth *h); /* after every call on it ended */
+/* The ctx of these methods is the GrpcHealth. */
+const GrpcMethod *grpc_health_methods(void);
+void grpc_health_set(GrpcHealth *h, const char *service, bool serving);

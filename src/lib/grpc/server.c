@@ -29,7 +29,7 @@ struct GrpcServer {
     Listener *listener;
     int port;
     GrpcServerStats stats;
-    Health *health;
+    GrpcHealth *health;
     GrpcConn *conns;
     Timer *tick, *drain;
     uint64_t drain_began, drain_grace_ms;
@@ -46,14 +46,14 @@ static void add_reply_meta(Arena *a, FieldList *f, const GrpcStream *s, bool tra
 {
     for (size_t i = 0; s && i < s->sent_meta.n; i++)
         if (s->sent_meta.at[i].trailing == trailing)
-            add_meta_field(a, f, s->sent_meta.at[i].name, s->sent_meta.at[i].value);
+            call_add_meta_field(a, f, s->sent_meta.at[i].name, s->sent_meta.at[i].value);
 }
 
 static void add_status(Arena *a, FieldList *f, GrpcCode code, const char *message)
 {
-    add_field(f, "grpc-status", sv(arena_printf(a, "%d", (int)code)));
+    call_add_field(f, "grpc-status", sv(arena_printf(a, "%d", (int)code)));
     if (!str_empty(message))
-        add_field(f, "grpc-message", sv(grpc_message_encode(a, message)));
+        call_add_field(f, "grpc-message", sv(grpc_message_encode(a, message)));
 }
 
 void grpc_stream_accept(GrpcStream *s)
@@ -63,7 +63,7 @@ void grpc_stream_accept(GrpcStream *s)
     AUTO_ARENA a = arena_new();
     FieldList f = {0};
     s->headers_sent = true;
-    add_field(&f, ":status", SV("200"));
+    call_add_field(&f, ":status", SV("200"));
     vec_push(&f, CONTENT_TYPE);
     add_reply_meta(a, &f, s, false);
     h2_respond(s->h2, f.at, f.n, false);
@@ -75,13 +75,13 @@ static void trailers_only(H2Stream *h2, GrpcStream *s, GrpcCode code, const char
 {
     AUTO_ARENA a = arena_new();
     FieldList f = {0};
-    add_field(&f, ":status", SV("200"));
+    call_add_field(&f, ":status", SV("200"));
     vec_push(&f, CONTENT_TYPE);
     add_reply_meta(a, &f, s, false);
     add_reply_meta(a, &f, s, true);
     add_status(a, &f, code, message);
     if (code == GRPC_UNIMPLEMENTED)
-        add_field(&f, "grpc-accept-encoding", SV("identity,gzip"));
+        call_add_field(&f, "grpc-accept-encoding", SV("identity,gzip"));
     h2_respond(h2, f.at, f.n, true);
     vec_done(&f);
 }
@@ -100,7 +100,7 @@ void grpc_stream_finish(GrpcStream *s, GrpcCode code, const char *message)
 {
     if (s->ended || s->sent_end || !s->h2)
         return;
-    stream_verdict(s, code, message);
+    call_verdict(s, code, message);
     s->sent_end = s->broken = true;
     if (s->headers_sent)
         send_trailers(s, code, message);
@@ -146,11 +146,11 @@ static void server_fail(GrpcStream *s, GrpcCode code, const char *message)
         grpc_stream_finish(s, code, message);
         return;
     }
-    stream_verdict(s, code, message);
+    call_verdict(s, code, message);
     s->broken = true;
     if (s->h2)
         h2_reset(s->h2, H2_CANCEL);
-    stream_end(s);
+    call_end(s);
 }
 
 static void server_end(GrpcStream *s)
@@ -178,8 +178,8 @@ static const GrpcMethod *find(const GrpcMethod *m, StrView path)
     return NULL;
 }
 
-/* The method, or NULL after the request was turned away. */
-static const GrpcMethod *admit(GrpcServer *srv, H2Stream *h2, const H2Headers *h)
+/* The method and its context, or NULL after the request was turned away. */
+static const GrpcMethod *admit(GrpcServer *srv, H2Stream *h2, const H2Headers *h, void **ret_ctx)
 {
     if (!sv_eqs(h2_header(h, ":method"), "POST")) {
         reject_http(h2, "405");
@@ -191,8 +191,9 @@ static const GrpcMethod *admit(GrpcServer *srv, H2Stream *h2, const H2Headers *h
     }
     StrView encoding = h2_header(h, "grpc-encoding");
     const GrpcMethod *m = find(srv->cfg.methods, h2_header(h, ":path"));
+    *ret_ctx = m ? m->ctx : srv->health;
     if (!m)
-        m = find(health_methods(), h2_header(h, ":path"));
+        m = find(grpc_health_methods(), h2_header(h, ":path"));
     if (h->too_large)
         trailers_only(h2, NULL, GRPC_RESOURCE_EXHAUSTED, "request headers are too large");
     else if (!m)
@@ -204,32 +205,36 @@ static const GrpcMethod *admit(GrpcServer *srv, H2Stream *h2, const H2Headers *h
     return NULL;
 }
 
-static void open_stream(GrpcConn *c, H2Stream *h2, const GrpcMethod *m, const H2Headers *h)
+static void open_stream(GrpcConn *c, H2Stream *h2, const H2Headers *h)
 {
     GrpcServer *srv = c->srv;
+    void *method_ctx;
+    const GrpcMethod *m = admit(srv, h2, h, &method_ctx);
+    if (!m)
+        return;
     uint64_t timeout = UINT64_MAX;
     StrView text = h2_header(h, "grpc-timeout");
     if (text.n && !grpc_timeout_parse(text, &timeout)) {
         trailers_only(h2, NULL, GRPC_INTERNAL, "grpc-timeout is malformed");
         return;
     }
-    GrpcStream *s = stream_new(&SERVER_ROLE, srv->loop, &c->streams, srv->cfg.max_message);
+    GrpcStream *s = call_new(&SERVER_ROLE, srv->loop, &c->streams, srv->cfg.max_message);
     s->h2 = h2;
     s->owner = c;
     s->handler = &m->handler;
-    s->ctx = m->ctx ? m->ctx : srv->health; /* only its methods leave it out */
+    s->ctx = method_ctx;
     s->path = m->path;
     s->stats = &srv->stats;
     s->framer.gzip = sv_eqs(h2_header(h, "grpc-encoding"), "gzip");
     h2_stream_set_data(h2, s);
-    stream_take_meta(s, h);
-    stream_set_deadline(s, timeout);
+    call_take_meta(s, h);
+    call_set_deadline(s, timeout);
     srv->stats.streams_open++;
     srv->stats.streams_total++;
     if (m->handler.on_open) {
-        stream_ref(s);
+        call_ref(s);
         m->handler.on_open(s->ctx, s);
-        stream_unref(s);
+        call_unref(s);
     }
 }
 
@@ -237,11 +242,8 @@ static void on_headers(void *ctx, H2Stream *h2, H2Block block, const H2Headers *
 {
     (void)end;
     GrpcConn *c = ctx;
-    if (block != H2_REQUEST || c->srv->freed)
-        return;
-    const GrpcMethod *m = admit(c->srv, h2, h);
-    if (m)
-        open_stream(c, h2, m, h);
+    if (block == H2_REQUEST && !c->srv->freed)
+        open_stream(c, h2, h);
 }
 
 static void on_data(void *ctx, H2Stream *h2, const char *p, size_t n)
@@ -249,7 +251,7 @@ static void on_data(void *ctx, H2Stream *h2, const char *p, size_t n)
     (void)ctx;
     GrpcStream *s = h2_stream_data(h2);
     if (s)
-        stream_take_data(s, p, n);
+        call_take_data(s, p, n);
     else
         h2_consume(h2, n);
 }
@@ -259,7 +261,7 @@ static void on_half_close(void *ctx, H2Stream *h2)
     (void)ctx;
     GrpcStream *s = h2_stream_data(h2);
     if (s)
-        stream_take_half_close(s);
+        call_take_half_close(s);
 }
 
 static void on_drain(void *ctx, H2Stream *h2)
@@ -267,9 +269,9 @@ static void on_drain(void *ctx, H2Stream *h2)
     (void)ctx;
     GrpcStream *s = h2_stream_data(h2);
     if (s && !s->broken) {
-        stream_ref(s);
+        call_ref(s);
         s->role->on_drain(s);
-        stream_unref(s);
+        call_unref(s);
     }
 }
 
@@ -279,15 +281,15 @@ static void on_close(void *ctx, H2Stream *h2, int h2_error)
     GrpcStream *s = h2_stream_data(h2);
     if (!s)
         return;
-    stream_verdict(s, h2_error == H2_NO_ERROR ? GRPC_CANCELLED : grpc_code_from_h2(h2_error), "");
-    stream_end(s);
+    call_verdict(s, h2_error == H2_NO_ERROR ? GRPC_CANCELLED : grpc_code_from_h2(h2_error), "");
+    call_end(s);
 }
 
 /* ---- connections ---- */
 
 static void server_gone(GrpcServer *srv)
 {
-    health_free(srv->health);
+    grpc_health_free(srv->health);
     free(srv);
 }
 
@@ -399,8 +401,8 @@ ErrCode grpc_server_start(Loop *l, const GrpcServerConfig *cfg, GrpcServer **ret
         return rc;
     }
     srv->port = listener_port(srv->listener);
-    srv->health = health_new();
-    health_set(srv->health, "", true);
+    srv->health = grpc_health_new();
+    grpc_health_set(srv->health, "", true);
     srv->tick = timer_start(l, TICK_MS, TICK_MS, on_tick, srv);
     *ret = srv;
     return ERR_OK;
@@ -418,7 +420,7 @@ const GrpcServerStats *grpc_server_stats(const GrpcServer *s)
 
 void grpc_server_set_serving(GrpcServer *s, const char *service, bool serving)
 {
-    health_set(s->health, service, serving);
+    grpc_health_set(s->health, service, serving);
 }
 
 static void stop_listening(GrpcServer *srv)
@@ -480,7 +482,7 @@ void grpc_server_drain(GrpcServer *s, uint64_t grace_ms, void (*done)(void *ctx)
     s->drain_began = loop_now(s->loop);
     s->drain_grace_ms = grace_ms;
     stop_listening(s);
-    health_set(s->health, "", false);
+    grpc_health_set(s->health, "", false);
     for (GrpcConn *c = s->conns; c; c = c->next)
         if (c->h2)
             h2_drain_notice(c->h2);
@@ -500,8 +502,8 @@ void grpc_server_free(GrpcServer *s)
     s->tick = s->drain = NULL;
     for (GrpcConn *c = s->conns; c; c = c->next) {
         while (c->streams.first) {
-            stream_verdict(c->streams.first, GRPC_UNAVAILABLE, "the server is gone");
-            stream_end(c->streams.first);
+            call_verdict(c->streams.first, GRPC_UNAVAILABLE, "the server is gone");
+            call_end(c->streams.first);
         }
         conn_close(c->conn);
     }

@@ -5,7 +5,7 @@
 
 /* ---- life ---- */
 
-GrpcStream *stream_new(const StreamRole *role, Loop *l, StreamList *list, size_t max_message)
+GrpcStream *call_new(const StreamRole *role, Loop *l, StreamList *list, size_t max_message)
 {
     GrpcStream *s = xnew(GrpcStream);
     s->role = role;
@@ -21,7 +21,7 @@ GrpcStream *stream_new(const StreamRole *role, Loop *l, StreamList *list, size_t
     return s;
 }
 
-void stream_ref(GrpcStream *s)
+void call_ref(GrpcStream *s)
 {
     s->refs++;
 }
@@ -33,7 +33,7 @@ static void meta_done(MetaList *m)
     vec_done(m);
 }
 
-void stream_unref(GrpcStream *s)
+void call_unref(GrpcStream *s)
 {
     if (--s->refs)
         return;
@@ -59,7 +59,7 @@ static void leave_list(GrpcStream *s)
     s->list = NULL;
 }
 
-void stream_end(GrpcStream *s)
+void call_end(GrpcStream *s)
 {
     if (s->ended)
         return;
@@ -71,26 +71,26 @@ void stream_end(GrpcStream *s)
         h2_stream_set_data(s->h2, NULL);
     s->h2 = NULL;
     s->role->on_end(s);
-    stream_unref(s);
+    call_unref(s);
 }
 
 static void end_now(void *ctx)
 {
     GrpcStream *s = ctx;
-    stream_end(s);
-    stream_unref(s);
+    call_end(s);
+    call_unref(s);
 }
 
-void stream_end_later(GrpcStream *s)
+void call_end_later(GrpcStream *s)
 {
     if (s->end_due || s->ended)
         return;
     s->end_due = true;
-    stream_ref(s);
+    call_ref(s);
     loop_defer(s->loop, end_now, s);
 }
 
-void stream_verdict(GrpcStream *s, GrpcCode code, const char *message)
+void call_verdict(GrpcStream *s, GrpcCode code, const char *message)
 {
     if (s->has_status)
         return;
@@ -104,12 +104,12 @@ void stream_verdict(GrpcStream *s, GrpcCode code, const char *message)
 static void on_deadline(void *ctx)
 {
     GrpcStream *s = ctx;
-    stream_ref(s);
+    call_ref(s);
     s->role->fail(s, GRPC_DEADLINE_EXCEEDED, "deadline exceeded");
-    stream_unref(s);
+    call_unref(s);
 }
 
-void stream_set_deadline(GrpcStream *s, uint64_t timeout_ms)
+void call_set_deadline(GrpcStream *s, uint64_t timeout_ms)
 {
     const uint64_t forever = 365ull * 24 * 3600 * 1000;
     if (timeout_ms >= forever)
@@ -177,9 +177,9 @@ static void tell_half_close(GrpcStream *s)
         break_off(s, GRPC_INTERNAL, "the stream ended inside a message");
 }
 
-void stream_take_data(GrpcStream *s, const char *p, size_t n)
+void call_take_data(GrpcStream *s, const char *p, size_t n)
 {
-    stream_ref(s);
+    call_ref(s);
     StrView rest = sv_n(p, n);
     if (s->held.n == 0 && !s->delivering)
         rest = deliver(s, rest);
@@ -187,15 +187,15 @@ void stream_take_data(GrpcStream *s, const char *p, size_t n)
         rest.n = 0;
     strbuf_add(&s->held, rest.p, rest.n);
     consume(s, n - rest.n);
-    stream_unref(s);
+    call_unref(s);
 }
 
-void stream_take_half_close(GrpcStream *s)
+void call_take_half_close(GrpcStream *s)
 {
-    stream_ref(s);
+    call_ref(s);
     s->half_closed = true;
     tell_half_close(s);
-    stream_unref(s);
+    call_unref(s);
 }
 
 static void deliver_held(void *ctx)
@@ -211,7 +211,7 @@ static void deliver_held(void *ctx)
         strbuf_done(&held);
         tell_half_close(s);
     }
-    stream_unref(s);
+    call_unref(s);
 }
 
 void grpc_stream_pause(GrpcStream *s)
@@ -224,7 +224,7 @@ void grpc_stream_resume(GrpcStream *s)
     if (!s->paused)
         return;
     s->paused = false;
-    stream_ref(s);
+    call_ref(s);
     loop_defer(s->loop, deliver_held, s);
 }
 
@@ -264,7 +264,7 @@ static void keep_meta(GrpcStream *s, const H2Field *f)
     meta_push(&s->meta, f->name, value, false);
 }
 
-void stream_take_meta(GrpcStream *s, const H2Headers *h)
+void call_take_meta(GrpcStream *s, const H2Headers *h)
 {
     for (size_t i = 0; i < h->n; i++)
         if (!is_reserved(h->at[i].name))
@@ -279,7 +279,7 @@ StrView grpc_stream_meta(const GrpcStream *s, const char *name)
     return (StrView){0};
 }
 
-void add_field(FieldList *f, const char *name, StrView value)
+void call_add_field(FieldList *f, const char *name, StrView value)
 {
     vec_push(f, ((H2Field){sv(name), value}));
 }
@@ -294,10 +294,10 @@ static StrView clean_text(Arena *a, StrView v)
     return sv_n(out, v.n);
 }
 
-void add_meta_field(Arena *a, FieldList *f, const char *name, StrView value)
+void call_add_meta_field(Arena *a, FieldList *f, const char *name, StrView value)
 {
     bool bin = grpc_is_bin(sv(name));
-    add_field(f, name, bin ? sv(grpc_bin_encode(a, value)) : clean_text(a, value));
+    call_add_field(f, name, bin ? sv(grpc_bin_encode(a, value)) : clean_text(a, value));
 }
 
 void grpc_stream_reply_meta(GrpcStream *s, GrpcMeta meta, bool trailing)
@@ -342,11 +342,11 @@ void grpc_stream_cancel(GrpcStream *s)
 {
     if (s->ended)
         return;
-    stream_verdict(s, GRPC_CANCELLED, "cancelled");
+    call_verdict(s, GRPC_CANCELLED, "cancelled");
     s->broken = true;
     if (s->h2)
         h2_reset(s->h2, H2_CANCEL);
-    stream_end_later(s);
+    call_end_later(s);
 }
 
 /* ---- what is known of it ---- */

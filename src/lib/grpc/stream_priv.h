@@ -59,23 +59,23 @@ struct GrpcStream {
     bool headers_sent, sent_end, has_status, broken, ended, end_due;
 };
 
-GrpcStream *stream_new(const StreamRole *role, Loop *l, StreamList *list, size_t max_message);
-void stream_ref(GrpcStream *s);
-void stream_unref(GrpcStream *s);
+GrpcStream *call_new(const StreamRole *role, Loop *l, StreamList *list, size_t max_message);
+void call_ref(GrpcStream *s);
+void call_unref(GrpcStream *s);
 /* The end: off the list, on_end, timer and H2Stream let go (not reset). Once; later calls do
  * nothing. */
-void stream_end(GrpcStream *s);
+void call_end(GrpcStream *s);
 /* The same in a later turn, for ends that begin inside a call of the user's. */
-void stream_end_later(GrpcStream *s);
+void call_end_later(GrpcStream *s);
 /* Note how it will end, unless that is known already. */
-void stream_verdict(GrpcStream *s, GrpcCode code, const char *message);
-void stream_set_deadline(GrpcStream *s, uint64_t timeout_ms); /* UINT64_MAX: none */
+void call_verdict(GrpcStream *s, GrpcCode code, const char *message);
+void call_set_deadline(GrpcStream *s, uint64_t timeout_ms); /* UINT64_MAX: none */
 
-void stream_take_data(GrpcStream *s, const char *p, size_t n);
-void stream_take_half_close(GrpcStream *s);
+void call_take_data(GrpcStream *s, const char *p, size_t n);
+void call_take_half_close(GrpcStream *s);
 /* Keep the application's metadata of a header block. */
-void stream_take_meta(GrpcStream *s, const H2Headers *h);
+void call_take_meta(GrpcStream *s, const H2Headers *h);
 typedef VEC(H2Field) FieldList;
 /* Append metadata as it goes on the wire, in memory of `a`. */
-void add_meta_field(Arena *a, FieldList *f, const char *name, StrView value);
-void add_field(FieldList *f, const char *name, StrView value);
+void call_add_meta_field(Arena *a, FieldList *f, const char *name, StrView value);
+void call_add_field(FieldList *f, const char *name, StrView value);
