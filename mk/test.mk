@@ -43,6 +43,7 @@ check-generated: all ## the committed ones are up to date
 	@tools/check-generated $(B)/bin
 
 check: check-static all ## everything that fits in ten minutes
+	@$(MAKE) --no-print-directory check-generated
 	@$(MAKE) --no-print-directory check-unit
 	@$(MAKE) --no-print-directory check-fuzz
 	@$(MAKE) --no-print-directory check-integration

@@ -36,6 +36,25 @@ void cmd_usage(const CmdSpec *cmd, StrBuf *out)
         strbuf_adds(out, " [-- ARGS...]");
 }
 
+/* Paragraph text in lines of at most 79 cells. */
+static void add_folded(StrBuf *out, const char *text)
+{
+    size_t line = 0;
+    for (StrView rest = sv(text); rest.n;) {
+        StrView word = sv_cut(&rest, ' ');
+        if (line && line + 1 + word.n > 79) {
+            strbuf_addc(out, '\n');
+            line = 0;
+        } else if (line) {
+            strbuf_addc(out, ' ');
+            line++;
+        }
+        strbuf_add(out, word.p, word.n);
+        line += word.n;
+    }
+    strbuf_addc(out, '\n');
+}
+
 static void command_help(const CmdSpec *cmd, StrBuf *out)
 {
     strbuf_addf(out, "%s\n\nUsage: ", cmd->summary);
@@ -43,8 +62,10 @@ static void command_help(const CmdSpec *cmd, StrBuf *out)
     strbuf_addc(out, '\n');
     if (cmd->example)
         strbuf_addf(out, "\nExamples:\n%s", cmd->example);
-    if (cmd->about)
-        strbuf_addf(out, "\n%s\n", cmd->about);
+    if (cmd->about) {
+        strbuf_addc(out, '\n');
+        add_folded(out, cmd->about);
+    }
     if (cmd->args && cmd->args->name) {
         strbuf_adds(out, "\nArguments:\n");
         for (const ArgSpec *s = cmd->args; s->name; s++) {
