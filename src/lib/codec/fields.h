@@ -44,6 +44,7 @@ typedef struct ObjList {
 typedef bool (*FieldCheck)(Arena *a, const char *value, const char **ret_want);
 
 typedef struct Schema Schema;
+typedef struct FieldErrors FieldErrors;
 
 typedef struct FieldSpec {
     const char *name;
@@ -66,6 +67,8 @@ struct Schema {
     size_t size;
     const FieldSpec *fields;
     size_t n;
+    /* Rules over more than one field; called at the end of fields_decode of this table itself. */
+    void (*validate)(Arena *a, const void *obj, FieldErrors *errs);
 };
 
 /* FIELD(Profile, replicas, FK_U32, .min = 1, .max = 15, .help = "...") */
@@ -102,11 +105,11 @@ struct Schema {
 typedef struct FieldError {
     const char *field, *value, *want;
 } FieldError;
-typedef struct FieldErrors {
+struct FieldErrors {
     Arena *arena;
     FieldError *at;
     size_t n, cap;
-} FieldErrors;
+};
 enum { FIELD_ERRORS_MAX = 100 }; /* beyond: counted in no way, dropped */
 
 static inline FieldErrors field_errors(Arena *a)

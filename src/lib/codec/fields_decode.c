@@ -323,6 +323,8 @@ void fields_decode(Arena *a, const Schema *s, const cJSON *in, void *out, const 
 {
     Decode d = {a, errs};
     decode_object(&d, s, in, out, prefix);
+    if (s->validate && cJSON_IsObject(in))
+        s->validate(a, out, errs);
 }
 
 ErrCode fields_decode_text(Arena *a, const Schema *s, StrView text, void *out, FieldErrors *errs,

@@ -12,7 +12,6 @@ unsigned profile_major(const Profile *p)
 void profile_decode(Arena *a, const cJSON *in, Profile *ret, FieldErrors *errs)
 {
     fields_decode(a, &profile_schema, in, ret, "", errs);
-    profile_validate(a, ret, errs);
 }
 
 /* ---- sizes ---- */

@@ -179,5 +179,15 @@ static const FieldSpec profile_fields[] = {
     FIELD(Profile, message, FK_STR, .flags = FF_WRITEONLY, .max = 2000,
           .help = "Why this version is made: the commit message"),
 };
-SCHEMA_DEF(profile_schema, "PROFILE_INPUT", Profile, profile_fields,
-           "Template of PostgreSQL clusters");
+
+static void validate(Arena *a, const void *obj, FieldErrors *errs)
+{
+    profile_validate(a, obj, errs);
+}
+
+const Schema profile_schema = {.name = "PROFILE_INPUT",
+                               .help = "Template of PostgreSQL clusters",
+                               .size = sizeof(Profile),
+                               .fields = profile_fields,
+                               .n = sizeof profile_fields / sizeof *profile_fields,
+                               .validate = validate};
