@@ -98,6 +98,16 @@ static void sync_instance(Member *m, const LpMsg *s)
         log_error("member", "cannot look into PostgreSQL", "err=%s", log_quote(err.msg));
 }
 
+/* Others wait for the address and the system identifier, so they are published without waiting for
+ * the next renewal. */
+static void publish_soon(Member *m, const LpMsg *s)
+{
+    const LeaseInfo *l = lease_info(m->lease);
+    if (s && instance_bootstrapped(m->instance) && str_eq(l->holder, m->mc.cfg->pod) &&
+        (l->system_id != s->num[LPF_SYSTEM_ID] || !str_eq(l->primary_addr, m->mc.cfg->my_addr)))
+        m->renew_next = 0;
+}
+
 static Observation observe(Member *m)
 {
     Facts f = {.launcher = launcher_state(m->launcher),
@@ -121,7 +131,8 @@ static void take_decision(Member *m, const Decision *d)
     else
         snprintf(why, sizeof why, "%s", str_or(d->why, ""));
     bool news = d->state != m->decision.state || !str_eq(why, m->why);
-    bool waits = str_starts(why, "waiting:"), stuck = strstr(why, "not ") != NULL;
+    bool waits = str_starts(why, "waiting:"),
+         stuck = strstr(why, "not part of") || strstr(why, "not touched");
     if (news)
         log_info("member", "state", "state=%s why=%s", member_state_name(d->state), log_quote(why));
     if (news && waits)
@@ -198,6 +209,7 @@ static void step(void *ctx)
     if (s)
         note_exit(m, s);
     sync_instance(m, s);
+    publish_soon(m, s);
     Observation o = observe(m);
     Decision d = member_decide(&o);
     take_decision(m, &d);

@@ -9,6 +9,7 @@
 #include "launcher/client.h"
 #include "link/satellite.h"
 #include "member/table.h"
+#include "pg/pool.h"
 
 typedef struct Member Member;
 typedef struct MemberConfig {

@@ -1,5 +1,6 @@
 /* member/member_priv.h - inside of a member: shared by the step, the actions, the report. */
 #pragma once
+#include "core/clock.h"
 #include "lease/lease.h"
 #include "member/instance.h"
 #include "member/member.h"
