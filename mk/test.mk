@@ -2,16 +2,29 @@
 UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
 
-# A test of a program's own pure part (tests/unit/satellite/...) links that program's objects but its main.
-unit_prog = $(firstword $(foreach p,central:pg-swarm-central satellite:pg-swarm-satellite failover-sidecar:pg-swarm-failover-sidecar \
-  sandbox:pg-swarm-sandbox cli:swarmctl,$(if $(filter $(1),$(firstword $(subst :, ,$(p)))),$(lastword $(subst :, ,$(p))))))
+# A test of a program's own pure part (tests/unit/satellite/...) links what it uses of that program's objects: they
+# stand in an archive, all but main.
+PROG_DIRS := central:pg-swarm-central satellite:pg-swarm-satellite failover-sidecar:pg-swarm-failover-sidecar \
+  sandbox:pg-swarm-sandbox cli:swarmctl
+prog_of = $(lastword $(subst :, ,$(1)))
+dir_of = $(firstword $(subst :, ,$(1)))
+define prog_archive_rule
+$(B)/prog_$(call dir_of,$(1)).a: $$(filter-out %/main.o,$$($(call prog_of,$(1))_OBJ))
+	@rm -f $$@
+	$(Q)$(AR) rcs $$@ $$^
+endef
+$(foreach p,$(PROG_DIRS),$(eval $(call prog_archive_rule,$(p))))
+$(B)/prog_launcher.a: $(filter-out %/main.o,$(LAUNCHER_OBJ))
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+unit_prog = $(if $(filter $(1) $(1):%,launcher $(PROG_DIRS)),$(B)/prog_$(1).a)
 unit_dir = $(if $(filter cli,$(1)),src/cli,src/daemons/$(1))
 define unit_rule
-$(B)/tests/unit/$(1): tests/unit/$(1).c $(if $(call unit_prog,$(dir_$(1))),$$(filter-out %/main.o,$$($(call unit_prog,$(dir_$(1)))_OBJ)),\
-  $(if $(filter launcher,$(dir_$(1))),$$(filter-out %/main.o,$$(LAUNCHER_OBJ)))) $(LINK_LIBS)
+$(B)/tests/unit/$(1): tests/unit/$(1).c $(call unit_prog,$(dir_$(1))) $(LINK_LIBS)
 	@mkdir -p $$(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(if $(wildcard $(call unit_dir,$(dir_$(1)))),-I$(call unit_dir,$(dir_$(1)))) $(CFLAGS) -MMD -MP $(LDFLAGS) \
-	  -o $$@ $$(filter %.c %.o,$$^) $(LINK_LIBS) $(LDLIBS) -lcmocka
+	  -o $$@ $$(filter %.c,$$^) $(call unit_prog,$(dir_$(1))) $(LINK_LIBS) $(LDLIBS) -lcmocka
 endef
 $(foreach t,$(UNIT_SRC:tests/unit/%.c=%),$(eval dir_$(t) := $(firstword $(subst /, ,$(t))))$(eval $(call unit_rule,$(t))))
 
@@ -29,10 +42,6 @@ $(B)/tests/bin/%: tests/programs/%.c $(LINK_LIBS)
 PYTESTS ?= tests/integration
 check-integration: all $(TEST_PROGRAMS) ## integration tests against real PostgreSQL, kubectl, grpcio, git
 	PGSWARM_BIN=$(abspath $(B)/bin) PGSWARM_TEST_BIN=$(abspath $(B)/tests/bin) $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTESTS)
-
-check-e2e: all ## the whole chain in a sandbox: two sites, PostgreSQL 15 and 17
-	tools/pg-root 17
-	PGSWARM_BIN=$(abspath $(B)/bin) $(PYTHON) -m pytest -q -x -p no:cacheprovider tests/e2e
 
 check-layers: ## layers point one way
 	@tools/check-layers
@@ -59,4 +68,4 @@ format-check: ## clang-format, as a check
 tidy: compile_commands.json $(PB_H) ## clang-tidy over src/
 	clang-tidy -quiet -p . $(ALL_SRC)
 
-.PHONY: unit-bins check check-e2e check-unit check-integration check-layers check-size check-banned check-static format format-check tidy generated check-generated
+.PHONY: unit-bins check check-unit check-integration check-layers check-size check-banned check-static format format-check tidy generated check-generated
