@@ -31,10 +31,13 @@ bool grpc_timeout_parse(StrView text, uint64_t *ret_ms)
     for (size_t u = 0; u < sizeof UNITS / sizeof *UNITS; u++) {
         if (UNITS[u].letter != text.p[digits])
             continue;
-        if (digits > TIMEOUT_DIGITS || n > UINT64_MAX / 2 / UNITS[u].ns) /* endless, in practice */
-            *ret_ms = UINT64_MAX;
+        uint64_t ns = UNITS[u].ns;
+        if (digits > TIMEOUT_DIGITS)
+            *ret_ms = UINT64_MAX; /* endless, in practice */
+        else if (ns >= NS_PER_MS)
+            *ret_ms = n * (ns / NS_PER_MS);
         else
-            *ret_ms = n * UNITS[u].ns / NS_PER_MS + (n * UNITS[u].ns % NS_PER_MS != 0);
+            *ret_ms = (n * ns + NS_PER_MS - 1) / NS_PER_MS;
         return true;
     }
     return false;
