@@ -76,9 +76,12 @@ ErrCode doc_read_all(Cli *c, const char *path, cJSON **ret_array, Error *err)
     return add_file(c, path, *ret_array, err);
 }
 
-static cJSON *typed_value(const char *text)
+static cJSON *typed_value(Arena *a, const char *text)
 {
     int64_t n;
+    size_t len = strlen(text);
+    if (len >= 2 && text[0] == '"' && text[len - 1] == '"')
+        return cJSON_CreateString(arena_strndup(a, text + 1, len - 2));
     if (str_eq(text, "true") || str_eq(text, "false"))
         return cJSON_CreateBool(text[0] == 't');
     if (str_to_i64(text, &n) && n > -1000000000 && n < 1000000000)
@@ -94,6 +97,7 @@ ErrCode doc_set(cJSON *doc, const char *assignment, Error *err)
     char key[256];
     size_t n = 0;
     cJSON *at = doc;
+    AUTO_ARENA a = arena_new();
     bool text_only = false; /* parameters are text, whatever they look like */
     for (const char *s = assignment; s <= eq; s++) {
         if (*s == '\\' && s[1] == '.' && n < sizeof key - 1) {
@@ -121,7 +125,7 @@ ErrCode doc_set(cJSON *doc, const char *assignment, Error *err)
     cJSON_DeleteItemFromObjectCaseSensitive(at, key);
     if (eq[1])
         cJSON_AddItemToObject(at, key,
-                              text_only ? cJSON_CreateString(eq + 1) : typed_value(eq + 1));
+                              text_only ? cJSON_CreateString(eq + 1) : typed_value(a, eq + 1));
     return ERR_OK;
 }
 

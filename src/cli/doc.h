@@ -8,9 +8,9 @@ ErrCode doc_read(Cli *c, const char *path, cJSON **ret, Error *err) MUST_USE;
 /* Every document of the file, of all *.yaml, *.yml and *.json in a folder (sorted), or of standard
  * input. */
 ErrCode doc_read_all(Cli *c, const char *path, cJSON **ret_array, Error *err) MUST_USE;
-/* "parameters.work_mem=16MB": sets text; true, false and whole numbers become what they look like
- * where `schema_like` has such a type at that place or nothing. "path=" empties it. A dot inside a
- * key is written "\.". */
+/* "parameters.work_mem=16MB". A value becomes what it looks like (true, false, a whole number),
+ * text in double quotes stays text, and a parameter is text always; "path=" takes the field out. A
+ * dot inside a key is written "\\.". */
 ErrCode doc_set(cJSON *doc, const char *assignment, Error *err) MUST_USE;
 /* Only the members of `doc` that a profile or rule takes as input: drops what the server adds. */
 void doc_keep(cJSON *doc, const char *const *members);

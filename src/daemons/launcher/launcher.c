@@ -12,6 +12,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+void launcher_push_state(Launcher *l)
+{
+    if (!l->changed)
+        return;
+    l->changed = false;
+    AUTO_ARENA a = arena_new_sized(1024);
+    LpMsg state;
+    state_message(l, &state, a);
+    for (int i = 0; i < MAX_CLIENTS; i++)
+        if (l->clients[i].fd >= 0 && l->clients[i].watch)
+            client_send(&l->clients[i], &state);
+}
+
 /* Answer everybody who waits for the job, or for PostgreSQL to be gone. */
 static void tell_job(Launcher *l)
 {
@@ -43,6 +56,7 @@ static void job_ended(Launcher *l, int status)
     else
         log_info("job", "done", "job=%s", lp_job_name(l->last_job));
     l->changed = true;
+    launcher_push_state(l);
     tell_job(l);
 }
 
@@ -90,6 +104,7 @@ static void tick(Launcher *l)
         pm_stop(&l->pm, LP_STOP_IMMEDIATE, now);
     if (pm_tick(&l->pm, l->worker.pid, now)) {
         l->changed = true;
+        launcher_push_state(l);
         if (l->pm.state == LP_PG_DOWN)
             tell_stopped(l);
     }
@@ -107,19 +122,6 @@ static void arm_timer(Launcher *l)
         its.it_value.tv_nsec = (long)(next % 1000) * 1000000 + 1; /* never 0, which disarms */
     }
     timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &its, NULL);
-}
-
-static void push_state(Launcher *l)
-{
-    if (!l->changed)
-        return;
-    l->changed = false;
-    AUTO_ARENA a = arena_new_sized(1024);
-    LpMsg state;
-    state_message(l, &state, a);
-    for (int i = 0; i < MAX_CLIENTS; i++)
-        if (l->clients[i].fd >= 0 && l->clients[i].watch)
-            client_send(&l->clients[i], &state);
 }
 
 static void turn(Launcher *l)
@@ -157,7 +159,7 @@ static void turn(Launcher *l)
     if (fds[4].revents)
         server_accept(l);
     tick(l);
-    push_state(l);
+    launcher_push_state(l);
     server_sweep(l);
     arm_timer(l);
 }

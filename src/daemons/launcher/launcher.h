@@ -37,6 +37,9 @@ typedef struct Launcher {
 
 /* Serves until SIGTERM; returns the exit status. */
 int launcher_run(void);
+/* To all who watch, when something changed. Before any RESULT: who is told that a request is done
+ * already knows what it changed. */
+void launcher_push_state(Launcher *l);
 
 /* server.c */
 ErrCode server_open(Launcher *l, Error *err) MUST_USE;

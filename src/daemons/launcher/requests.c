@@ -297,6 +297,7 @@ void request_handle(Launcher *l, Client *c, const LpMsg *m)
                   : err_set(&err, ERR_UNIMPLEMENTED, "this launcher knows no request %u", m->type);
     if (err.code)
         log_warn("request", "refused", "type=%s err=%s", lp_type_name(m->type), log_quote(err.msg));
+    launcher_push_state(l);
     if (!later || err.code)
         client_result(c, m->id, &err);
 }

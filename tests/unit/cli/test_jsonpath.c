@@ -68,6 +68,7 @@ static void set_changes_one_field(void **state)
         {"replicas=5", "{\"replicas\":5}"},
         {"deletion_protection=true", "{\"deletion_protection\":true}"},
         {"postgres.version=17", "{\"postgres\":{\"version\":17}}"},
+        {"postgres.version=\"17\"", "{\"postgres\":{\"version\":\"17\"}}"},
         {"storage.size=10Gi", "{\"storage\":{\"size\":\"10Gi\"}}"},
         {"parameters.work_mem=16MB", "{\"parameters\":{\"work_mem\":\"16MB\"}}"},
         {"parameters.max_connections=200", "{\"parameters\":{\"max_connections\":\"200\"}}"},

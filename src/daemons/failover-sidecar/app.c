@@ -1,0 +1,104 @@
+#include "app.h"
+
+#include "confwatch.h"
+#include "core/log.h"
+#include "healthz.h"
+#include "link/commands.h"
+#include "member/member.h"
+#include <signal.h>
+
+typedef struct App {
+    Loop *loop;
+    const Config *cfg;
+    Arena *arena;
+    Kube *kube;
+    Link *link;
+    Member *member;
+    ConfWatch *confwatch;
+    HttpServer *http;
+    SigWatch *term, *intr;
+} App;
+
+static void on_signal(void *ctx, int signum)
+{
+    App *app = ctx;
+    log_info("app", "asked to end; PostgreSQL goes on", "signal=%d", signum);
+    loop_stop(app->loop);
+}
+
+static void on_command(void *ctx, const SidecarDown *cmd)
+{
+    App *app = ctx;
+    command_handle(app->member, app->link, cmd);
+}
+
+static void on_link_up(void *ctx)
+{
+    App *app = ctx;
+    member_report(app->member);
+}
+
+static void on_reloaded(void *ctx, const Error *err)
+{
+    App *app = ctx;
+    if (err)
+        link_event(app->link, SEV_ERROR, "config.reload_failed", err->msg);
+    else
+        link_event(app->link, SEV_INFO, "config.reloaded", "PostgreSQL has read its files again");
+}
+
+static void on_config_change(void *ctx)
+{
+    App *app = ctx;
+    launcher_call(member_launcher(app->member), &(LpMsg){.type = LP_RELOAD}, on_reloaded, app);
+}
+
+static ErrCode set_up(App *app, Error *err)
+{
+    static const LinkEvents LINK_EVENTS = {.on_command = on_command, .on_up = on_link_up};
+    const Config *cfg = app->cfg;
+    KubeConfig kc;
+    if (kube_config_any(app->arena, NULL, &kc, err))
+        return err_wrap(err, "the way to the API server");
+    kc.user_agent = "pg-swarm-failover-sidecar/" PGSWARM_VERSION;
+    if (kube_new(app->loop, &kc, &app->kube, err) ||
+        link_new(app->loop, cfg, &LINK_EVENTS, app, &app->link, err))
+        return err->code;
+    app->member = member_new(
+        &(MemberConfig){.loop = app->loop, .cfg = cfg, .kube = app->kube, .link = app->link});
+    if (confwatch_new(app->loop, cfg->config_dir, on_config_change, app, &app->confwatch, err) ||
+        healthz_start(app->loop, cfg, app->member, &app->http, err))
+        return err->code;
+    app->term = sigwatch_start(app->loop, SIGTERM, on_signal, app);
+    app->intr = sigwatch_start(app->loop, SIGINT, on_signal, app);
+    if (!str_eq(cfg->durability, "performance"))
+        link_event(app->link, SEV_WARNING, "durability.not_enforced",
+                   "this version replicates asynchronously; the profile asks for more");
+    return ERR_OK;
+}
+
+static void tear_down(App *app)
+{
+    sigwatch_stop(app->term);
+    sigwatch_stop(app->intr);
+    http_server_free(app->http);
+    confwatch_free(app->confwatch);
+    member_free(app->member);
+    link_free(app->link);
+    kube_free(app->kube);
+    loop_free(app->loop);
+    arena_free(app->arena);
+}
+
+ErrCode app_run(const Config *cfg, Error *err)
+{
+    App app = {.loop = loop_new(), .cfg = cfg, .arena = arena_new()};
+    ErrCode rc = set_up(&app, err);
+    if (!rc) {
+        log_info("app", "ready", "version=%s pod=%s/%s cluster=%s replicas=%u", PGSWARM_VERSION,
+                 log_quote(cfg->ns), log_quote(cfg->pod), log_quote(cfg->cluster), cfg->replicas);
+        loop_run(app.loop);
+    }
+    tear_down(&app);
+    return rc;
+}

@@ -1,0 +1,239 @@
+#include "link/satellite.h"
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/vec.h"
+#include "grpc/client.h"
+
+enum {
+    HEARTBEAT_MS = 10 * 1000,
+    STABLE_MS = 30 * 1000,
+    SILENCE_MS = 35 * 1000, /* three heartbeats unanswered */
+    EVENTS_MAX = 256,
+    CA_MAX = 256 * 1024,
+    MESSAGE_MAX = 1024 * 1024,
+};
+
+struct Link {
+    Loop *loop;
+    const Config *cfg;
+    LinkEvents ev;
+    void *ctx;
+    TlsCtx *tls;
+    GrpcChannel *channel;
+    GrpcStream *stream;
+    bool up; /* the satellite accepted the stream */
+    uint64_t opened_at, heard_at;
+    Timer *retry, *heartbeat;
+    Backoff backoff;
+    VEC(StrBuf) waiting; /* encoded events */
+};
+
+static void open_stream(void *ctx);
+
+static void send_bytes(Link *k, const StrBuf *b)
+{
+    Error err = {0};
+    if (k->stream && grpc_stream_send(k->stream, sv_n(b->p, b->n), &err))
+        log_warn("link", "a message was not sent", "err=%s", log_quote(err.msg));
+}
+
+static void send_up(Link *k, const SidecarUp *m)
+{
+    AUTO_STRBUF b = {0};
+    wire_sidecar_up_encode(m, &b);
+    send_bytes(k, &b);
+}
+
+static void flush_events(Link *k)
+{
+    for (size_t i = 0; i < k->waiting.n; i++) {
+        send_bytes(k, &k->waiting.at[i]);
+        strbuf_done(&k->waiting.at[i]);
+    }
+    k->waiting.n = 0;
+}
+
+static void on_headers(void *ctx, GrpcStream *s)
+{
+    (void)s;
+    Link *k = ctx;
+    k->up = true;
+    k->heard_at = clock_mono_ms();
+    log_info("link", "connected to the satellite", "addr=%s", k->cfg->satellite_addr);
+    flush_events(k);
+    k->ev.on_up(k->ctx);
+}
+
+static void on_message(void *ctx, GrpcStream *s, StrView msg)
+{
+    (void)s;
+    Link *k = ctx;
+    AUTO_ARENA a = arena_new_sized(1024);
+    SidecarDown down;
+    Error err = {0};
+    k->heard_at = clock_mono_ms();
+    if (wire_sidecar_down_decode(a, msg, &down, &err))
+        log_warn("link", "a command cannot be read", "err=%s", log_quote(err.msg));
+    else if (down.kind != SIDECAR_DOWN_HEARTBEAT_ACK)
+        k->ev.on_command(k->ctx, &down);
+}
+
+static void on_end(void *ctx, GrpcStream *s, GrpcCode code, const char *message)
+{
+    (void)s;
+    Link *k = ctx;
+    bool stable = k->up && clock_mono_ms() - k->opened_at >= STABLE_MS;
+    if (stable)
+        backoff_reset(&k->backoff);
+    uint32_t wait = backoff_next(&k->backoff);
+    log_warn("link", "the stream ended", "code=%d reason=%s retry_ms=%u", (int)code,
+             log_quote(message), wait);
+    k->stream = NULL;
+    k->up = false;
+    timer_stop(k->retry);
+    k->retry = timer_start(k->loop, wait, 0, open_stream, k);
+}
+
+static void on_heartbeat(void *ctx)
+{
+    Link *k = ctx;
+    if (!k->stream)
+        return;
+    if (k->up && clock_mono_ms() - k->heard_at > SILENCE_MS) {
+        grpc_stream_cancel(k->stream);
+        return;
+    }
+    send_up(k, &(SidecarUp){
+                   .id = "", .kind = SIDECAR_UP_HEARTBEAT, .heartbeat_at_us = clock_wall_us()});
+}
+
+static void send_identity(Link *k)
+{
+    send_up(k, &(SidecarUp){.id = "",
+                            .kind = SIDECAR_UP_IDENTITY,
+                            .identity = {.pod_name = k->cfg->pod,
+                                         .cluster_name = k->cfg->cluster,
+                                         .ns = k->cfg->ns,
+                                         .version = PGSWARM_VERSION,
+                                         .pod_uid = k->cfg->uid}});
+}
+
+static void open_stream(void *ctx)
+{
+    static const GrpcClientHandler HANDLER = {
+        .on_headers = on_headers, .on_message = on_message, .on_end = on_end};
+    Link *k = ctx;
+    AUTO_ARENA a = arena_new_sized(1024);
+    Error err = {0};
+    const char *token;
+    if (config_secret(a, k->cfg, "sidecar-stream-token", &token, &err)) {
+        on_end(k, NULL, GRPC_UNAUTHENTICATED, err.msg);
+        return;
+    }
+    GrpcMeta meta[] = {{"authorization", sv(arena_printf(a, "Bearer %s", token))}, {0}};
+    GrpcCallSpec spec = {.path = "/pgswarm.v1.SidecarStreamService/Connect", .meta = meta};
+    k->opened_at = clock_mono_ms();
+    k->stream = grpc_open(k->channel, &spec, &HANDLER, k);
+    send_identity(k);
+}
+
+static ErrCode load_tls(Link *k, Error *err)
+{
+    static const char *const ALPN[] = {"h2", NULL};
+    if (str_empty(k->cfg->satellite_ca_file))
+        return ERR_OK;
+    AUTO_ARENA a = arena_new();
+    StrView ca;
+    if (file_read(a, k->cfg->satellite_ca_file, CA_MAX, &ca, err))
+        return err->code;
+    TlsConfig tls = {.ca_pem = ca.p, .verify = TLS_VERIFY_REQUIRED, .alpn = ALPN};
+    return tls_client_new(&tls, &k->tls, err);
+}
+
+ErrCode link_new(Loop *l, const Config *cfg, const LinkEvents *ev, void *ctx, Link **ret,
+                 Error *err)
+{
+    Link *k = xnew(Link);
+    k->loop = l;
+    k->cfg = cfg;
+    k->ev = *ev;
+    k->ctx = ctx;
+    k->backoff = (Backoff){.base_ms = 1000, .max_ms = 30000};
+    if (load_tls(k, err)) {
+        free(k);
+        return err_wrap(err, "SATELLITE_CA_FILE");
+    }
+    if (!str_empty(cfg->satellite_addr)) {
+        k->channel = grpc_channel_new(l, &(GrpcChannelConfig){.target = cfg->satellite_addr,
+                                                              .tls = k->tls,
+                                                              .max_message = MESSAGE_MAX});
+        k->heartbeat = timer_start(l, HEARTBEAT_MS, HEARTBEAT_MS, on_heartbeat, k);
+        k->retry = timer_start(l, 0, 0, open_stream, k);
+    }
+    *ret = k;
+    return ERR_OK;
+}
+
+void link_free(Link *k)
+{
+    if (!k)
+        return;
+    grpc_channel_free(k->channel);
+    timer_stop(k->retry);
+    timer_stop(k->heartbeat);
+    tls_ctx_free(k->tls);
+    for (size_t i = 0; i < k->waiting.n; i++)
+        strbuf_done(&k->waiting.at[i]);
+    vec_done(&k->waiting);
+    free(k);
+}
+
+bool link_up(const Link *k)
+{
+    return k->up;
+}
+
+void link_health(Link *k, const InstanceHealth *h)
+{
+    if (k->up)
+        send_up(k, &(SidecarUp){.id = "", .kind = SIDECAR_UP_HEALTH, .health = *h});
+}
+
+void link_answer(Link *k, const char *id, const CommandResult *r)
+{
+    if (k->up)
+        send_up(k, &(SidecarUp){.id = id, .kind = SIDECAR_UP_RESULT, .result = *r});
+}
+
+void link_event(Link *k, Severity severity, const char *kind, const char *message)
+{
+    log_write(severity >= SEV_ERROR     ? LOG_ERROR
+              : severity == SEV_WARNING ? LOG_WARN
+                                        : LOG_INFO,
+              "event", message, "kind=%s", kind);
+    if (!k->channel)
+        return;
+    SidecarUp up = {.id = "",
+                    .kind = SIDECAR_UP_EVENT,
+                    .event = {.at_us = clock_wall_us(),
+                              .severity = severity,
+                              .kind = kind,
+                              .cluster_name = k->cfg->cluster,
+                              .ns = k->cfg->ns,
+                              .pod_name = k->cfg->pod,
+                              .message = message,
+                              .operation_id = "",
+                              .source = "sidecar"}};
+    StrBuf b = {0};
+    wire_sidecar_up_encode(&up, &b);
+    if (k->waiting.n >= EVENTS_MAX) {
+        log_warn("link", "an event was dropped: too many wait for the satellite", "%s", "");
+        strbuf_done(&k->waiting.at[0]);
+        vec_remove(&k->waiting, 0);
+    }
+    vec_push(&k->waiting, b);
+    if (k->up)
+        flush_events(k);
+}

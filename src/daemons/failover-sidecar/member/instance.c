@@ -1,0 +1,134 @@
+#include "member/instance.h"
+
+#include "core/log.h"
+#include "dbadmin/bootstrap.h"
+#include <stdlib.h>
+
+enum { BOOTSTRAP_RETRY_MS = 1000, STATEMENT_MS = 60 * 1000 };
+
+struct Instance {
+    InstanceConfig ic;
+    PgPool *pool;
+    Probe *probe;
+    Timer *retry;
+    bool bootstrap_under_way, bootstrapped, closing;
+};
+
+static void run_bootstrap(void *ctx);
+
+static void on_bootstrap(void *ctx, const Error *err)
+{
+    Instance *i = ctx;
+    if (i->closing)
+        return;
+    i->bootstrap_under_way = false;
+    i->bootstrapped = !err;
+    if (err) {
+        log_warn("instance", "the primary could not be prepared; again soon", "err=%s",
+                 log_quote(err->msg));
+        timer_again(i->retry, BOOTSTRAP_RETRY_MS);
+        return;
+    }
+    log_info("instance", "the primary is prepared", "slots=%u", i->ic.cfg->replicas - 1);
+    i->ic.on_change(i->ic.ctx);
+}
+
+static void run_bootstrap(void *ctx)
+{
+    Instance *i = ctx;
+    AUTO_ARENA a = arena_new_sized(512);
+    Error err = {0};
+    BootstrapSpec spec = {.replicas = i->ic.cfg->replicas, .ordinal = i->ic.cfg->ordinal};
+    if (config_secret(a, i->ic.cfg, "replication-password", &spec.replication_password, &err)) {
+        on_bootstrap(i, &err);
+        return;
+    }
+    i->bootstrap_under_way = true;
+    bootstrap_run(i->pool, &spec, on_bootstrap, i);
+}
+
+static void on_probe(void *ctx)
+{
+    Instance *i = ctx;
+    if (i->ic.primary && !i->bootstrapped && !i->bootstrap_under_way && probe_answered(i->probe) &&
+        !probe_in_recovery(i->probe))
+        run_bootstrap(i);
+    i->ic.on_change(i->ic.ctx);
+}
+
+ErrCode instance_new(const InstanceConfig *ic, Instance **ret, Error *err)
+{
+    AUTO_ARENA a = arena_new_sized(1024);
+    const char *password;
+    if (config_secret(a, ic->cfg, "superuser-password", &password, err))
+        return err->code;
+    const char *port = arena_printf(a, "%u", ic->cfg->pg_port);
+    char *conninfo = pg_conninfo(a, (const char *const[]){"host", ic->cfg->run_dir, "port", port,
+                                                          "user", "postgres", "password", password,
+                                                          "dbname", "postgres", NULL});
+    Instance *i = xnew(Instance);
+    i->ic = *ic;
+    i->pool = pg_pool_new(ic->loop, &(PgPoolConfig){.conninfo = conninfo,
+                                                    .size = 1,
+                                                    .queue_limit = 16,
+                                                    .statement_timeout_ms = STATEMENT_MS,
+                                                    .application_name = "pg-swarm"});
+    i->retry = timer_start(ic->loop, UINT32_MAX, 0, run_bootstrap, i);
+    i->probe = probe_new(&(ProbeConfig){.loop = ic->loop,
+                                        .pool = i->pool,
+                                        .interval_ms = ic->cfg->health_seconds * 1000,
+                                        .pg_major = ic->pg_major,
+                                        .on_result = on_probe,
+                                        .ctx = i});
+    *ret = i;
+    return ERR_OK;
+}
+
+void instance_free(Instance *i)
+{
+    if (!i)
+        return;
+    i->closing = true;
+    timer_stop(i->retry);
+    probe_free(i->probe); /* frees the pool as well */
+    free(i);
+}
+
+const Probe *instance_probe(const Instance *i)
+{
+    return i ? i->probe : NULL;
+}
+
+void instance_probe_now(Instance *i)
+{
+    if (i)
+        probe_now(i->probe);
+}
+
+PgPool *instance_pool(const Instance *i)
+{
+    return i ? i->pool : NULL;
+}
+
+bool instance_bootstrapped(const Instance *i)
+{
+    return i && i->bootstrapped;
+}
+
+bool instance_ready(const Instance *i, const char **ret_why)
+{
+    *ret_why = NULL;
+    if (!i)
+        *ret_why = "PostgreSQL is not running";
+    else if (!probe_answered(i->probe))
+        *ret_why = probe_error(i->probe);
+    else if (i->ic.primary && probe_in_recovery(i->probe))
+        *ret_why = "PostgreSQL is still in recovery";
+    else if (i->ic.primary && probe_read_only(i->probe))
+        *ret_why = "default_transaction_read_only is on";
+    else if (i->ic.primary && !i->bootstrapped)
+        *ret_why = "the primary is not prepared yet";
+    else if (!i->ic.primary && !probe_health(i->probe)->wal_receiver_active)
+        *ret_why = "the standby does not stream";
+    return !*ret_why;
+}

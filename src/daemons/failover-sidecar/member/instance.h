@@ -1,0 +1,26 @@
+/* member/instance.h - PostgreSQL here while it is up: the connection, the probe, and on a primary
+ * what it must have. Made when PostgreSQL is started, freed when it is down. */
+#pragma once
+#include "config.h"
+#include "probe/probe.h"
+
+typedef struct Instance Instance;
+typedef struct InstanceConfig {
+    Loop *loop;
+    const Config *cfg;
+    bool primary;
+    unsigned pg_major;
+    void (*on_change)(void *ctx); /* after each probe, and when the bootstrap ended */
+    void *ctx;
+} InstanceConfig;
+
+/* ERR when the superuser's password cannot be read. */
+ErrCode instance_new(const InstanceConfig *ic, Instance **ret, Error *err) MUST_USE;
+void instance_free(Instance *i);
+const Probe *instance_probe(const Instance *i); /* NULL for NULL */
+void instance_probe_now(Instance *i);
+PgPool *instance_pool(const Instance *i);
+bool instance_bootstrapped(const Instance *i);
+/* Ready for clients: a bootstrapped primary that accepts writes, a standby that streams. When not,
+ * *ret_why says so. */
+bool instance_ready(const Instance *i, const char **ret_why);

@@ -1,0 +1,288 @@
+#include "core/clock.h"
+#include "core/log.h"
+#include "member/member_priv.h"
+#include "member/observe.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { QUICK_EXIT_MS = 10 * 1000, IDLE_STEP_MS = 60 * 1000, STATUS_MS = 30 * 1000 };
+
+static void step(void *ctx);
+
+void member_event(Member *m, Severity s, const char *kind, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    link_event(m->mc.link, s, kind, text);
+}
+
+void member_kick(void *member)
+{
+    Member *m = member;
+    if (m->deferred)
+        return;
+    m->deferred = true;
+    timer_again(m->timer, 0);
+}
+
+static void clone_event(Member *m, const Error *err)
+{
+    if (err)
+        member_event(m, SEV_ERROR, "clone.failed", "%s: %s", m->mc.cfg->pod, err->msg);
+    else
+        member_event(m, SEV_INFO, "clone.finished", "%s has cloned from %s", m->mc.cfg->pod,
+                     lease_info(m->lease)->holder);
+}
+
+void member_action_done(Member *m, const Error *err)
+{
+    Action done = m->under_way;
+    m->under_way = ACT_NONE;
+    if (done == ACT_CLONE)
+        clone_event(m, err);
+    if (err) {
+        uint32_t wait = 500 + backoff_next(&m->backoff);
+        log_warn("member", "the action failed", "action=%s retry_ms=%u err=%s", action_name(done),
+                 wait, log_quote(err->msg));
+        m->retry_at = clock_boot_ms() + wait;
+    } else if (done != ACT_START_PRIMARY && done != ACT_START_STANDBY) {
+        backoff_reset(&m->backoff); /* a start has only worked when it lasts: see note_exit */
+    }
+    member_kick(m);
+}
+
+/* PostgreSQL that ends soon after its start is started again ever more slowly. */
+static void note_exit(Member *m, const LpMsg *s)
+{
+    if (s->num[LPF_EXITS] == m->exits)
+        return;
+    /* A launcher that was restarted counts from 0 again. */
+    bool news = m->exits != UINT64_MAX && s->num[LPF_EXITS] > m->exits;
+    m->exits = s->num[LPF_EXITS];
+    if (!news)
+        return;
+    uint64_t ran = clock_boot_ms() - s->num[LPF_STARTED];
+    if (ran > QUICK_EXIT_MS)
+        backoff_reset(&m->backoff);
+    else
+        m->retry_at = clock_boot_ms() + backoff_next(&m->backoff);
+    member_event(m, SEV_ERROR, "postgres.exit",
+                 "PostgreSQL of %s ended by itself after %" PRIu64 " s (status %" PRIu64
+                 ", signal %" PRIu64 ")",
+                 m->mc.cfg->pod, ran / 1000, s->num[LPF_EXIT_STATUS], s->num[LPF_EXIT_SIGNAL]);
+}
+
+/* The connection and the probe live exactly as long as one run of PostgreSQL. */
+static void sync_instance(Member *m, const LpMsg *s)
+{
+    bool up = s && s->num[LPF_PG] == LP_PG_UP;
+    if (m->instance && (!up || s->num[LPF_STARTED] != m->instance_started)) {
+        instance_free(m->instance);
+        m->instance = NULL;
+    }
+    if (!up || m->instance)
+        return;
+    Error err = {0};
+    InstanceConfig ic = {.loop = m->mc.loop,
+                         .cfg = m->mc.cfg,
+                         .primary = s->num[LPF_ROLE] == LP_ROLE_PRIMARY,
+                         .pg_major = (unsigned)s->num[LPF_PG_MAJOR],
+                         .on_change = member_kick,
+                         .ctx = m};
+    m->instance_started = s->num[LPF_STARTED];
+    if (instance_new(&ic, &m->instance, &err))
+        log_error("member", "cannot look into PostgreSQL", "err=%s", log_quote(err.msg));
+}
+
+/* Others wait for the address and the system identifier, so they are published without waiting for
+ * the next renewal. */
+static void publish_soon(Member *m, const LpMsg *s)
+{
+    const LeaseInfo *l = lease_info(m->lease);
+    if (s && instance_bootstrapped(m->instance) && str_eq(l->holder, m->mc.cfg->pod) &&
+        (l->system_id != s->num[LPF_SYSTEM_ID] || !str_eq(l->primary_addr, m->mc.cfg->my_addr)))
+        m->renew_next = 0;
+}
+
+static Observation observe(Member *m)
+{
+    Facts f = {.launcher = launcher_state(m->launcher),
+               .lease = lease_info(m->lease),
+               .lease_known = lease_known(m->lease),
+               .lease_expired = lease_expired(m->lease),
+               .pod = m->mc.cfg->pod,
+               .first = m->mc.cfg->ordinal == 0,
+               .permit_fresh = permit_fresh(m)};
+    return member_observe(&f);
+}
+
+static void take_decision(Member *m, const Decision *d)
+{
+    char why[sizeof m->why] = "";
+    const char *holder = str_or(lease_info(m->lease)->holder, "nobody");
+    /* The sentences are the table's own; %s is the only thing in them to fill. */
+    const char *gap = d->why ? strstr(d->why, "%s") : NULL;
+    if (gap)
+        snprintf(why, sizeof why, "%.*s%s%s", (int)(gap - d->why), d->why, holder, gap + 2);
+    else
+        snprintf(why, sizeof why, "%s", str_or(d->why, ""));
+    bool news = d->state != m->decision.state || !str_eq(why, m->why);
+    bool waits = str_starts(why, "waiting:"),
+         stuck = strstr(why, "not part of") || strstr(why, "not touched");
+    if (news)
+        log_info("member", "state", "state=%s why=%s", member_state_name(d->state), log_quote(why));
+    if (news && waits)
+        member_event(m, stuck ? SEV_WARNING : SEV_INFO, "member.waiting", "%s: %s", m->mc.cfg->pod,
+                     why);
+    m->decision = *d;
+    memcpy(m->why, why, sizeof why);
+}
+
+static void update_label(Member *m)
+{
+    switch (m->decision.state) {
+    case MEMBER_PRIMARY:
+        if (instance_bootstrapped(m->instance))
+            podlabel_set(m->label, "primary");
+        break;
+    case MEMBER_REPLICA:
+    case MEMBER_CLONING:
+        podlabel_set(m->label, "replica");
+        break;
+    case MEMBER_WAITING:
+        podlabel_set(m->label, NULL);
+        break;
+    case MEMBER_STARTING:
+    case MEMBER_INITIALISING:
+    case MEMBER_STATE_COUNT:
+        break; /* what it was stays until it is known what it is */
+    }
+}
+
+static InstanceRole role_now(const Member *m)
+{
+    return m->decision.state == MEMBER_PRIMARY   ? ROLE_PRIMARY
+           : m->decision.state == MEMBER_REPLICA ? ROLE_REPLICA
+                                                 : ROLE_UNKNOWN;
+}
+
+static void tell_changes(Member *m)
+{
+    const char *why;
+    InstanceRole role = role_now(m);
+    m->ready = role != ROLE_UNKNOWN && instance_ready(m->instance, &why);
+    if (role != m->told_role && role != ROLE_UNKNOWN)
+        member_event(m, SEV_INFO, "instance.role", "%s is %s at epoch %" PRIu64, m->mc.cfg->pod,
+                     instance_role_name(role), member_epoch(m));
+    if (role != m->told_role || m->ready != m->told_ready)
+        member_report(m);
+    m->told_role = role;
+    m->told_ready = m->ready;
+}
+
+/* The next moment at which time alone could change a decision. */
+static void arm(Member *m, uint64_t now)
+{
+    uint64_t wait = IDLE_STEP_MS;
+    if (m->retry_at > now && m->retry_at - now < wait)
+        wait = m->retry_at - now;
+    if (m->decision.hold && !lease_busy(m->lease) && m->renew_next < now + wait)
+        wait = m->renew_next > now ? m->renew_next - now : 1;
+    const LeaseInfo *l = lease_info(m->lease);
+    if (lease_known(m->lease) && l->exists && !str_eq(l->holder, m->mc.cfg->pod)) {
+        uint64_t age = lease_age_ms(m->lease), limit = (uint64_t)l->seconds * 1000 + 1;
+        if (age < limit && limit - age < wait)
+            wait = limit - age;
+    }
+    timer_again(m->timer, wait);
+}
+
+static void step(void *ctx)
+{
+    Member *m = ctx;
+    m->deferred = false;
+    const LpMsg *s = launcher_state(m->launcher);
+    if (s)
+        note_exit(m, s);
+    sync_instance(m, s);
+    publish_soon(m, s);
+    Observation o = observe(m);
+    Decision d = member_decide(&o);
+    take_decision(m, &d);
+    uint64_t now = clock_boot_ms();
+    if (d.action != ACT_NONE && m->under_way == ACT_NONE && now >= m->retry_at)
+        member_act(m, d.action);
+    else if (d.hold && now >= m->renew_next && lease_known(m->lease))
+        member_renew(m);
+    update_label(m);
+    tell_changes(m);
+    if (!m->deferred)
+        arm(m, clock_boot_ms());
+}
+
+static void on_line(void *ctx, const char *line, uint64_t dropped)
+{
+    (void)ctx;
+    if (dropped)
+        log_warn("postgres", "log lines were dropped", "lines=%" PRIu64, dropped);
+    log_trace("postgres", "line", "text=%s", log_quote(line));
+}
+
+static void on_status(void *ctx, const Error *err)
+{
+    (void)ctx;
+    if (err)
+        log_debug("member", "the launcher gave no status", "err=%s", log_quote(err->msg));
+}
+
+/* The disks fill without a change of state, so ask for them now and then. */
+static void on_report_timer(void *ctx)
+{
+    Member *m = ctx;
+    uint64_t now = clock_boot_ms();
+    if (now >= m->status_at) {
+        m->status_at = now + STATUS_MS;
+        launcher_call(m->launcher, &(LpMsg){.type = LP_STATUS}, on_status, m);
+    }
+    member_report(m);
+}
+
+Member *member_new(const MemberConfig *mc)
+{
+    static const LauncherEvents EVENTS = {.on_state = member_kick, .on_line = on_line};
+    Member *m = xnew(Member);
+    m->mc = *mc;
+    m->backoff = (Backoff){.base_ms = 1000, .max_ms = 30000};
+    m->exits = UINT64_MAX;
+    m->timer = timer_start(mc->loop, 0, 0, step, m);
+    uint64_t interval = mc->cfg->health_seconds * 1000;
+    m->report_timer = timer_start(mc->loop, interval, interval, on_report_timer, m);
+    m->launcher = launcher_client_new(mc->loop, mc->cfg->run_dir, &EVENTS, m);
+    m->label = podlabel_new(mc->kube, mc->cfg->ns, mc->cfg->pod);
+    m->lease = lease_new(&(LeaseConfig){.kube = mc->kube,
+                                        .ns = mc->cfg->ns,
+                                        .name = mc->cfg->lease_name,
+                                        .cluster = mc->cfg->cluster,
+                                        .pod = mc->cfg->pod,
+                                        .seconds = mc->cfg->lease_seconds,
+                                        .on_change = member_kick,
+                                        .ctx = m});
+    return m;
+}
+
+void member_free(Member *m)
+{
+    if (!m)
+        return;
+    instance_free(m->instance);
+    lease_free(m->lease);
+    podlabel_free(m->label);
+    launcher_client_free(m->launcher);
+    timer_stop(m->timer);
+    timer_stop(m->report_timer);
+    free(m);
+}

@@ -1,0 +1,46 @@
+/* member/member_priv.h - inside of a member: shared by the step, the actions, the report. */
+#pragma once
+#include "core/clock.h"
+#include "lease/lease.h"
+#include "member/instance.h"
+#include "member/member.h"
+#include "podlabel.h"
+
+struct Member {
+    MemberConfig mc;
+    LauncherClient *launcher;
+    Lease *lease;
+    PodLabel *label;
+    Instance *instance;
+    uint64_t instance_started; /* LPF_STARTED of the PostgreSQL that `instance` is of */
+    Timer *timer, *report_timer;
+    uint64_t status_at;
+    bool deferred; /* a step is due in this turn */
+
+    Decision decision;
+    char why[512];
+    bool ready;
+    InstanceRole told_role; /* as of the last report */
+    bool told_ready;
+
+    /* Our own hold on the lease, on CLOCK_BOOTTIME. */
+    uint64_t renewed_at; /* when the last renewal that succeeded was sent; 0: none */
+    uint64_t renew_next;
+
+    Action under_way; /* ACT_NONE: nothing */
+    uint64_t retry_at;
+    Backoff backoff;
+    uint64_t exits; /* of PostgreSQL, as last told */
+};
+
+/* act.c */
+void member_act(Member *m, Action a);
+void member_renew(Member *m);
+uint64_t renew_interval_ms(const Member *m);
+uint64_t permit_ms(const Member *m); /* how long a renewal lets PostgreSQL run */
+bool permit_fresh(const Member *m);
+
+/* member.c */
+void member_kick(void *member); /* step in this turn */
+void member_action_done(Member *m, const Error *err);
+void member_event(Member *m, Severity s, const char *kind, const char *fmt, ...) PRINTF_LIKE(4, 5);
