@@ -1,0 +1,260 @@
+#include "link/events.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/vec.h"
+#include "render/tpl.h"
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { WRITE_DELAY_MS = 200, ACK_WRITE_DELAY_MS = 5000 };
+
+typedef struct Kept {
+    Arena *a;
+    EventReport r;
+    size_t bytes;
+} Kept;
+
+struct Events {
+    EventsSpec spec;
+    VEC(Kept) ring; /* oldest first, sequences without gaps */
+    size_t bytes;
+    uint64_t next;      /* sequence of the next event */
+    uint64_t persisted; /* up to here written */
+    uint64_t writing;   /* the same, once the write under way is answered */
+    uint64_t sent, acked;
+    uint64_t dropped, dropped_untold, written;
+    bool loaded, changed;
+    KubeCall *call;
+    Timer *timer;
+    Backoff backoff;
+};
+
+static void write_soon(Events *e, uint64_t ms);
+static void load(Events *e);
+
+/* ---- sending ---- */
+
+void events_resume(Events *e)
+{
+    for (size_t i = 0; i < e->ring.n; i++) {
+        const EventReport *r = &e->ring.at[i].r;
+        if (r->sequence <= e->sent)
+            continue;
+        if (r->sequence > e->persisted || !e->spec.send(e->spec.ctx, r))
+            return;
+        e->sent = r->sequence;
+    }
+}
+
+void events_restart(Events *e)
+{
+    e->sent = e->acked;
+    events_resume(e);
+}
+
+/* ---- the ring ---- */
+
+static void drop_first(Events *e)
+{
+    e->bytes -= e->ring.at[0].bytes;
+    arena_free(e->ring.at[0].a);
+    vec_remove(&e->ring, 0);
+}
+
+static void push(Events *e, const EventReport *r, uint64_t sequence)
+{
+    Kept k = {.a = arena_new_sized(512)};
+    k.r = event_report_dup(k.a, r);
+    k.r.sequence = sequence;
+    if (e->dropped_untold) {
+        strmap_put(k.a, &k.r.data, "events_dropped",
+                   arena_printf(k.a, "%" PRIu64, e->dropped_untold));
+        e->dropped_untold = 0;
+    }
+    k.bytes = arena_used(k.a) + 128;
+    vec_push(&e->ring, k);
+    e->bytes += k.bytes;
+    while (e->ring.n > EVENTS_MAX || (e->bytes > EVENTS_BYTES && e->ring.n > 1)) {
+        drop_first(e);
+        e->dropped++;
+        e->dropped_untold++;
+    }
+}
+
+void events_add(Events *e, const EventReport *r)
+{
+    push(e, r, e->next++);
+    e->changed = true;
+    write_soon(e, WRITE_DELAY_MS);
+}
+
+/* Central knows higher numbers than we do (our ConfigMap was lost): go on behind them. */
+static void renumber(Events *e, uint64_t from)
+{
+    for (size_t i = 0; i < e->ring.n; i++)
+        e->ring.at[i].r.sequence = ++from;
+    e->next = from + 1;
+    e->persisted = e->sent = 0;
+    e->changed = true;
+    write_soon(e, 0);
+}
+
+void events_acked(Events *e, uint64_t sequence)
+{
+    if (sequence >= e->next) {
+        log_warn("events", "central has more events of ours than we do; numbering goes on there",
+                 "next=%" PRIu64 " central=%" PRIu64, e->next, sequence);
+        e->acked = sequence;
+        renumber(e, sequence);
+        return;
+    }
+    if (sequence <= e->acked)
+        return;
+    e->acked = sequence;
+    while (e->ring.n && e->ring.at[0].r.sequence <= sequence)
+        drop_first(e);
+    e->changed = true;
+    write_soon(e, ACK_WRITE_DELAY_MS);
+}
+
+uint64_t events_next_sequence(const Events *e)
+{
+    return e->next;
+}
+
+EventsStats events_stats(const Events *e)
+{
+    return (EventsStats){e->ring.n, e->dropped, e->written};
+}
+
+/* ---- the ConfigMap ---- */
+
+static void on_written(void *ctx, const Error *err, const cJSON *obj)
+{
+    Events *e = ctx;
+    (void)obj;
+    e->call = NULL;
+    if (err) {
+        uint64_t ms = 500 + backoff_next(&e->backoff);
+        log_warn("events", "events cannot be kept at the site; they wait",
+                 "err=%s again_ms=%" PRIu64, log_quote(err->msg), ms);
+        e->changed = true;
+        write_soon(e, ms);
+        return;
+    }
+    backoff_reset(&e->backoff);
+    e->written++;
+    if (e->writing > e->persisted)
+        e->persisted = e->writing;
+    if (e->changed)
+        write_soon(e, WRITE_DELAY_MS);
+    events_resume(e);
+}
+
+static void write_now(Events *e)
+{
+    AUTO_ARENA a = arena_new();
+    EventReport *all = arena_array(a, EventReport, e->ring.n + 1);
+    for (size_t i = 0; i < e->ring.n; i++)
+        all[i] = e->ring.at[i].r;
+    cJSON *cm = tpl("{'metadata': {'name': '" EVENTS_CONFIGMAP "', 'namespace': %s,"
+                    " 'labels': {'app.kubernetes.io/managed-by': 'pg-swarm'}},"
+                    " 'data': {'next': %s, 'acked': %s, 'events.json': %s}}",
+                    e->spec.ns, arena_printf(a, "%" PRIu64, e->next),
+                    arena_printf(a, "%" PRIu64, e->acked), events_encode(a, all, e->ring.n));
+    e->changed = false;
+    e->writing = e->next - 1;
+    e->call = kube_apply(e->spec.kube, &KUBE_CONFIGMAP, cm, true, on_written, e);
+    cJSON_Delete(cm);
+}
+
+static void on_timer(void *ctx)
+{
+    Events *e = ctx;
+    timer_stop(e->timer);
+    e->timer = NULL;
+    if (!e->loaded)
+        load(e);
+    else if (e->changed && !e->call)
+        write_now(e);
+}
+
+/* A write that is sooner than the one planned takes its place. */
+static void write_soon(Events *e, uint64_t ms)
+{
+    if (!e->loaded || e->call || (e->timer && ms >= ACK_WRITE_DELAY_MS))
+        return;
+    timer_stop(e->timer);
+    e->timer = timer_start(e->spec.loop, ms, 0, on_timer, e);
+}
+
+/* What an earlier life left comes before what was added meanwhile. */
+static void take_over(Events *e, const cJSON *cm)
+{
+    AUTO_ARENA a = arena_new();
+    ObjList old;
+    uint64_t next = 1, acked = 0;
+    str_to_u64(str_or(kube_str(cm, "data.next"), "1"), &next);
+    str_to_u64(str_or(kube_str(cm, "data.acked"), "0"), &acked);
+    events_decode(a, kube_str(cm, "data['events.json']"), &old);
+    const EventReport *r = old.at;
+    if (old.n && r[old.n - 1].sequence >= next)
+        next = r[old.n - 1].sequence + 1;
+    size_t early = e->ring.n;
+    for (size_t i = 0; i < old.n; i++)
+        if (r[i].sequence > acked)
+            push(e, &r[i], r[i].sequence);
+    e->persisted = next - 1;
+    e->acked = e->sent = acked;
+    e->next = next ? next : 1;
+    for (size_t i = 0; i < early; i++) {
+        push(e, &e->ring.at[0].r, e->next++);
+        drop_first(e);
+        e->changed = true;
+    }
+}
+
+static void on_loaded(void *ctx, const Error *err, const cJSON *obj)
+{
+    Events *e = ctx;
+    e->call = NULL;
+    if (err && err->code != ERR_NOT_FOUND) {
+        log_warn("events", "kept events cannot be read", "err=%s", log_quote(err->msg));
+        timer_stop(e->timer);
+        e->timer = timer_start(e->spec.loop, 500 + backoff_next(&e->backoff), 0, on_timer, e);
+        return;
+    }
+    take_over(e, obj);
+    e->loaded = true;
+    if (e->changed)
+        write_soon(e, 0);
+    e->spec.on_loaded(e->spec.ctx);
+}
+
+static void load(Events *e)
+{
+    e->call = kube_get(e->spec.kube, &KUBE_CONFIGMAP, e->spec.ns, EVENTS_CONFIGMAP, on_loaded, e);
+}
+
+Events *events_new(const EventsSpec *spec)
+{
+    Events *e = xnew(Events);
+    e->spec = *spec;
+    e->next = 1;
+    e->backoff = (Backoff){.base_ms = 1000, .max_ms = 30000};
+    load(e);
+    return e;
+}
+
+void events_free(Events *e)
+{
+    if (!e)
+        return;
+    kube_cancel(e->call);
+    timer_stop(e->timer);
+    while (e->ring.n)
+        drop_first(e);
+    vec_done(&e->ring);
+    free(e);
+}

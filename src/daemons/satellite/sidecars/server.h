@@ -1,0 +1,25 @@
+/* sidecars/server.h - SidecarStreamService for the pods of this site.
+ *
+ * TLS with a certificate of our own small CA. The first message of a stream is its identity; the
+ * token must be that of the cluster it names, and stands for the pods of that cluster only. */
+#pragma once
+#include "operator/state.h"
+#include "sidecars/registry.h"
+
+typedef struct SidecarServer SidecarServer;
+typedef struct SidecarServerSpec {
+    Loop *loop;
+    Site *site;
+    const char *listen;
+    const char *ca_pem, *ca_key_pem;
+    const char *advertised; /* "10.96.4.5:9091": its host goes into the certificate */
+    const char *ns;         /* of our Service, for its DNS names */
+} SidecarServerSpec;
+
+ErrCode sidecars_start(const SidecarServerSpec *spec, SidecarServer **ret, Error *err) MUST_USE;
+void sidecars_free(SidecarServer *s);
+const Registry *sidecars_registry(const SidecarServer *s);
+const GrpcServerStats *sidecars_stats(const SidecarServer *s);
+/* To every connected sidecar of a cluster; how many got it. */
+unsigned sidecars_reload(SidecarServer *s, const Cluster *c);
+unsigned sidecars_set_log_level(SidecarServer *s, const Cluster *c, const char *level);
