@@ -7,6 +7,7 @@ include mk/gen.mk
 include mk/build.mk
 include mk/test.mk
 include mk/fuzz.mk
+include mk/bench.mk
 include mk/install.mk
 
 help: ## this list
