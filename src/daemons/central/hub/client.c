@@ -73,7 +73,7 @@ static void tell(HubClient *c, const HubFrame *f, const Schema *s, const ObjList
 
 void hub_client_resync(HubClient *c)
 {
-    HubFrame f = {"resync", "", c->hub->cursor, -1, false};
+    HubFrame f = {"resync", "", c->hub->cursor, false};
     c->stale = false;
     c->hub->stats.resyncs++;
     tell(c, &f, &schema_EVENT, &(ObjList){0});
@@ -143,7 +143,8 @@ static void next_topic(Join *j)
 
 static void send_page(Join *j, const Schema *s, const ObjList *items, bool last)
 {
-    HubFrame f = {"snapshot", hub_topic_name(j->topic), j->cursor, j->part++, last};
+    const char *type = j->part++ ? "upsert" : "snapshot"; /* a snapshot replaces all there was */
+    HubFrame f = {type, hub_topic_name(j->topic), j->cursor, !last};
     tell(j->client, &f, s, items);
 }
 
@@ -195,8 +196,8 @@ static void send_logs(HubClient *c)
     AUTO_ARENA a = arena_new();
     for (size_t i = 0; i < c->n_logs; i++) {
         ObjList lines = {0};
-        HubFrame f = {"snapshot", arena_printf(a, "logs/%s", c->logs[i].name), c->hub->cursor, 0,
-                      true};
+        HubFrame f = {"snapshot", arena_printf(a, "logs/%s", c->logs[i].name), c->hub->cursor,
+                      false};
         fleet_logs(c->hub->app->fleet, a, c->logs[i].id, "trace", HUB_LOG_LINES, &lines);
         tell(c, &f, &schema_LOG_ENTRY, &lines);
     }

@@ -53,7 +53,7 @@ static void publish(Hub *h, HubTopic t, StrBuf *text)
 
 static HubFrame next_frame(Hub *h, HubTopic t, const char *type)
 {
-    return (HubFrame){type, hub_topic_name(t), ++h->cursor, -1, false};
+    return (HubFrame){type, hub_topic_name(t), ++h->cursor, false};
 }
 
 static void publish_items(Hub *h, HubTopic t, const char *type, const ObjList *items)
@@ -346,7 +346,7 @@ static void on_log(void *ctx, const char *satellite_id, const LogEntry *e)
             AUTO_STRBUF b = {0};
             AUTO_STRBUF topic = {0};
             strbuf_addf(&topic, "logs/%s", c->logs[i].name);
-            HubFrame f = {"log", topic.p, h->cursor, -1, false};
+            HubFrame f = {"log", topic.p, h->cursor, false};
             hub_frame(&b, &f, &schema_LOG_ENTRY, &items);
             hub_client_send(c, b.p, b.n);
         }

@@ -73,12 +73,12 @@ struct Hub {
 /* topics.c */
 const char *hub_topic_name(HubTopic t);
 ErrCode hub_wish_parse(Arena *a, const char *topics, HubWish *ret, Error *err) MUST_USE;
-/* {"type":..,"topic":..,"cursor":..,"items":[..]}; part and last of a snapshot, else part < 0. */
+/* {"type":..,"topic":..,"cursor":..,"items":[..]}, and "more":true when the rest of a snapshot
+ * follows as upserts. */
 typedef struct HubFrame {
     const char *type, *topic;
     int64_t cursor;
-    int part;
-    bool last;
+    bool more;
 } HubFrame;
 void hub_frame(StrBuf *out, const HubFrame *f, const Schema *s, const ObjList *items);
 void hub_frame_ids(StrBuf *out, const HubFrame *f, const char *const *ids, size_t n);

@@ -66,10 +66,8 @@ static void begin(JsonOut *j, const HubFrame *f)
     json_put_str(j, "type", f->type);
     json_put_str(j, "topic", f->topic);
     json_put_int(j, "cursor", f->cursor);
-    if (f->part >= 0) {
-        json_put_int(j, "part", f->part);
-        json_put_bool(j, "last", f->last);
-    }
+    if (f->more)
+        json_put_bool(j, "more", true);
     json_key(j, "items");
     json_arr(j);
 }
