@@ -160,16 +160,17 @@ bool http_req_accept(HttpReq *r, StrView target)
 
 bool http_req_body(HttpReq *r, const char *p, size_t n)
 {
-    if (n > r->body_limit || r->body.n > r->body_limit - n) {
-        http_req_refuse(r, 413,
-                        arena_printf(r->arena,
-                                     "body: larger than the %zu bytes that are "
-                                     "taken here",
-                                     r->body_limit));
+    if (n > r->body_limit || r->body.n > r->body_limit - n)
         return false;
-    }
     strbuf_add(&r->body, p, n);
     return true;
+}
+
+void http_req_too_large(HttpReq *r)
+{
+    http_req_refuse(r, 413,
+                    arena_printf(r->arena, "body: larger than the %zu bytes that are taken here",
+                                 r->body_limit));
 }
 
 void http_req_handle(HttpReq *r)
@@ -186,7 +187,7 @@ void http_req_tick(HttpReq *r, uint64_t now)
         return;
     uint64_t spent = now - r->body_ms;
     if (spent > HTTP_BODY_GRACE_MS &&
-        r->body.n < (spent - HTTP_BODY_GRACE_MS) * HTTP_BODY_RATE / 1000)
+        r->body.n + r->dropped < (spent - HTTP_BODY_GRACE_MS) * HTTP_BODY_RATE / 1000)
         http_req_refuse(r, 408, "body: comes slower than 1 KiB per second");
 }
 

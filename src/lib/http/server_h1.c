@@ -138,10 +138,7 @@ static void on_head(HttpConn *c)
     if (!http_req_accept(r, h->target))
         return;
     if (h->length > r->body_limit)
-        http_req_refuse(r, 413,
-                        arena_printf(r->arena,
-                                     "body: larger than the %zu bytes that are taken here",
-                                     r->body_limit));
+        http_req_too_large(r);
     else if (h->expects_continue && (h->chunked || h->length))
         http_conn_write(c, "HTTP/1.1 100 Continue\r\n\r\n", 25);
 }
@@ -171,7 +168,8 @@ static void pump(HttpConn *c, StrView *in)
         if (s == H1_HEAD) {
             on_head(c);
         } else if (s == H1_BODY) {
-            http_req_body(c->req, h1_body(c->h1).p, h1_body(c->h1).n);
+            if (!http_req_body(c->req, h1_body(c->h1).p, h1_body(c->h1).n))
+                http_req_too_large(c->req);
         } else if (s == H1_END) {
             c->body_done = true;
             http_req_handle(c->req);

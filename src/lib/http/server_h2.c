@@ -70,11 +70,21 @@ static const HttpTransport H2_TRANSPORT = {h2_head_out, h2_data_out, h2_end_out,
 
 /* ---- requests ---- */
 
-static bool length_too_large(const HttpReq *r)
+/* Clients that are answered while they still send tend to see a broken stream instead of the
+ * answer, so a body that is not absurdly large is read to its end and forgotten. */
+static void drop(HttpReq *r, size_t n)
+{
+    r->dropped += n;
+    if (r->dropped > HTTP_DROP)
+        http_req_too_large(r);
+}
+
+static void check_length(HttpReq *r)
 {
     const char *text = http_header(r, "content-length");
     uint64_t n;
-    return text && str_to_u64(text, &n) && n > r->body_limit;
+    if (text && str_to_u64(text, &n) && n > r->body_limit + HTTP_DROP)
+        http_req_too_large(r);
 }
 
 static void on_request(HttpConn *c, H2Stream *s, const H2Headers *h)
@@ -96,11 +106,8 @@ static void on_request(HttpConn *c, H2Stream *s, const H2Headers *h)
         http_req_refuse(r, 431, "more than 16 KiB or 100 header fields");
         return;
     }
-    if (http_req_accept(r, h2_header(h, ":path")) && length_too_large(r))
-        http_req_refuse(r, 413,
-                        arena_printf(r->arena,
-                                     "body: larger than the %zu bytes that are taken here",
-                                     r->body_limit));
+    if (http_req_accept(r, h2_header(h, ":path")))
+        check_length(r);
 }
 
 static void on_headers(void *ctx, H2Stream *s, H2Block block, const H2Headers *h, bool end)
@@ -116,15 +123,17 @@ static void on_data(void *ctx, H2Stream *s, const char *p, size_t n)
     HttpReq *r = h2_stream_data(s);
     c->srv->stats.bytes_in += n;
     h2_consume(s, n);
-    if (r && !r->handled)
-        http_req_body(r, p, n);
+    if (r && !r->handled && (r->dropped || !http_req_body(r, p, n)))
+        drop(r, n);
 }
 
 static void on_half_close(void *ctx, H2Stream *s)
 {
     (void)ctx;
     HttpReq *r = h2_stream_data(s);
-    if (r && !r->handled)
+    if (r && r->dropped)
+        http_req_too_large(r);
+    else if (r && !r->handled)
         http_req_handle(r);
 }
 

@@ -25,6 +25,7 @@ enum {
     HTTP_WS_PONG_MS = 20 * 1000,
     HTTP_WS_UNSENT = 4 * 1024 * 1024,
     HTTP_REQUEST_ID = 64,
+    HTTP_DROP = 8 * 1024 * 1024, /* of a body that is too large, read and forgotten on HTTP/2 */
 };
 
 typedef struct HttpConn HttpConn;
@@ -56,6 +57,7 @@ struct HttpReq {
     size_t n_query;
     StrBuf body;
     size_t body_limit;
+    size_t dropped; /* bytes of a body that is too large */
     uint64_t started_ms, body_ms;
     VEC(HttpHeader) reply;
     void (*on_gone)(void *ctx);
@@ -116,9 +118,10 @@ HttpReq *http_req_new(HttpConn *c, const HttpTransport *t);
  */
 bool http_req_accept(HttpReq *r, StrView target);
 void http_req_name(HttpReq *r); /* settle the request id */
-/* More body; false: answered 413. */
+/* More body; false: it is larger than the limit now, and http_req_too_large is next. */
 bool http_req_body(HttpReq *r, const char *p, size_t n);
-void http_req_handle(HttpReq *r); /* complete: to the handler */
+void http_req_too_large(HttpReq *r); /* answers 413 */
+void http_req_handle(HttpReq *r);    /* complete: to the handler */
 void http_req_refuse(HttpReq *r, int status, const char *reason);
 void http_req_gone(HttpReq *r);               /* the client went away */
 void http_req_bury(HttpReq *r);               /* answered and sent */

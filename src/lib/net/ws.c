@@ -12,7 +12,7 @@ struct Ws {
     StrView in;  /* what ws_recv was given, while it runs */
     StrBuf *out; /* where ws_pull wants it, while it runs */
     unsigned fragments;
-    bool receiving, failed, freed;
+    bool client, receiving, closing, failed, told, freed;
 };
 
 static ssize_t on_recv(wslay_event_context_ptr c, uint8_t *buf, size_t len, int flags, void *ctx)
@@ -65,7 +65,7 @@ static void on_msg(wslay_event_context_ptr c, const struct wslay_event_on_msg_re
 {
     Ws *w = ctx;
     (void)c;
-    if (!wslay_is_ctrl_frame(m->opcode) && !w->freed && !wslay_event_get_close_sent(w->wslay))
+    if (!wslay_is_ctrl_frame(m->opcode) && !w->freed && !w->closing)
         w->ev.on_message(w->ctx, m->msg_length ? (const char *)m->msg : "", m->msg_length,
                          m->opcode == WSLAY_BINARY_FRAME);
 }
@@ -82,6 +82,7 @@ Ws *ws_new(bool client, size_t max_message, const WsEvents *ev, void *ctx)
     Ws *w = xnew(Ws);
     w->ev = *ev;
     w->ctx = ctx;
+    w->client = client;
     int rc = client ? wslay_event_context_client_init(&w->wslay, &CALLBACKS, w)
                     : wslay_event_context_server_init(&w->wslay, &CALLBACKS, w);
     if (rc)
@@ -111,8 +112,6 @@ void ws_recv(Ws *w, const char *p, size_t n)
         return;
     w->receiving = true;
     w->in = (StrView){p, n};
-    /* What wslay does not answer with a close frame of its own (no memory, say) ends the session.
-     */
     if (wslay_event_recv(w->wslay))
         w->failed = true;
     w->in = (StrView){0};
@@ -123,16 +122,25 @@ void ws_recv(Ws *w, const char *p, size_t n)
 
 void ws_pull(Ws *w, StrBuf *out)
 {
+    /* Some breaches (control frames in pieces, or long ones) wslay gives up on with a close frame
+     * that names no reason; ours names it. */
+    static const unsigned char CLOSE[] = {0x88, 0x02, WS_PROTOCOL >> 8, WS_PROTOCOL & 0xff};
+    static const unsigned char MASKED[] = {
+        0x88, 0x82, 0, 0, 0, 0, WS_PROTOCOL >> 8, WS_PROTOCOL & 0xff};
     w->out = out;
     if (!w->failed && wslay_event_send(w->wslay))
         w->failed = true;
     w->out = NULL;
+    if (w->failed && !w->told && !wslay_event_get_close_sent(w->wslay))
+        strbuf_add(out, w->client ? MASKED : CLOSE, w->client ? sizeof MASKED : sizeof CLOSE);
+    w->told = w->told || w->failed;
 }
 
 bool ws_over(const Ws *w)
 {
-    return w->failed ||
-           (!wslay_event_want_write(w->wslay) &&
+    if (w->failed)
+        return w->told;
+    return (!wslay_event_want_write(w->wslay) &&
             (wslay_event_get_close_sent(w->wslay) || !wslay_event_want_read(w->wslay)));
 }
 
@@ -151,6 +159,7 @@ void ws_ping(Ws *w)
 void ws_close(Ws *w, int code, const char *reason)
 {
     size_t n = reason ? strlen(reason) : 0;
+    w->closing = true;
     wslay_event_queue_close(w->wslay, (uint16_t)code, (const uint8_t *)str_or(reason, ""),
                             n < 123 ? n : 123);
 }
