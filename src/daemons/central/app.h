@@ -42,10 +42,16 @@ struct App {
     int64_t started_at_us;
     int schema_version;
     bool draining;
+    SigWatch *signals[2];
 };
 
-/* Start everything; on failure nothing is left running. Runs the loop while it waits. */
-ErrCode app_start(const Config *cfg, App **ret, Error *err) MUST_USE;
+/* Key file, database at its newest version, CA: what every verb needs. Runs the loop while it
+ * waits. create_key: make the key file when there is none. wait_ms: for a database that is not
+ * there yet; 0: for ever. */
+ErrCode app_open(const Config *cfg, bool create_key, uint64_t wait_ms, App **ret,
+                 Error *err) MUST_USE;
+/* Listeners and all behind them. */
+ErrCode app_serve(App *app, Error *err) MUST_USE;
 /* Until SIGTERM or SIGINT, then drain. */
 void app_run(App *app);
 void app_free(App *app);

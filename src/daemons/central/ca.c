@@ -81,8 +81,8 @@ static void loaded(void *ctx, const Error *err, const StrView *plain)
         finish(o, &why);
         return;
     }
-    secret_settle(o->pool, o->sealer, a, SECRET_NAME, sv(arena_printf(a, "%s%s", cert, key)),
-                  settled, o);
+    SecretNew both = {SECRET_NAME, sv(arena_printf(a, "%s%s", cert, key))};
+    secret_settle(o->pool, o->sealer, a, &both, settled, o);
 }
 
 void ca_open(Loop *l, PgPool *pool, const Sealer *s, CaDone done, void *ctx)

@@ -105,10 +105,9 @@ static void reject(ApiCall *c)
 static void set_labels(ApiCall *c)
 {
     const ApiSatelliteLabels *in = c->body;
-    int64_t if_match;
-    if (call_if_match(c, &if_match))
-        satellite_set_labels(c->app, c->a, call_param(c, "id"), in->labels, if_match, on_changed,
-                             c);
+    SatelliteLabels labels = {.labels = in->labels};
+    if (call_if_match(c, &labels.if_match))
+        satellite_set_labels(c->app, c->a, call_param(c, "id"), &labels, on_changed, c);
 }
 
 static void revoke(ApiCall *c)

@@ -41,13 +41,14 @@ void secret_get(PgPool *pool, const Sealer *s, Arena *a, const char *name, Secre
              ask_new(a, s, name, done, ctx));
 }
 
-void secret_settle(PgPool *pool, const Sealer *s, Arena *a, const char *name, StrView plain,
-                   SecretDone done, void *ctx)
+void secret_settle(PgPool *pool, const Sealer *s, Arena *a, const SecretNew *n, SecretDone done,
+                   void *ctx)
 {
-    StrView box = seal(s, a, name, plain);
+    StrView box = seal(s, a, n->name, n->plain);
     /* DO UPDATE that changes nothing makes RETURNING give the row that is there. */
     pg_query(pool,
              "INSERT INTO secrets AS x (name, sealed) VALUES ($1, $2)"
              " ON CONFLICT (name) DO UPDATE SET sealed = x.sealed RETURNING sealed",
-             PG_PARAMS(pg_text(name), pg_bytes(box.p, box.n)), got, ask_new(a, s, name, done, ctx));
+             PG_PARAMS(pg_text(n->name), pg_bytes(box.p, box.n)), got,
+             ask_new(a, s, n->name, done, ctx));
 }

@@ -9,5 +9,9 @@ void secret_get(PgPool *pool, const Sealer *s, Arena *a, const char *name, Secre
                 void *ctx);
 /* Store unless one is there already; done gets the one that is there now. Two centrals that start
  * together agree this way. */
-void secret_settle(PgPool *pool, const Sealer *s, Arena *a, const char *name, StrView plain,
-                   SecretDone done, void *ctx);
+typedef struct SecretNew {
+    const char *name;
+    StrView plain;
+} SecretNew;
+void secret_settle(PgPool *pool, const Sealer *s, Arena *a, const SecretNew *n, SecretDone done,
+                   void *ctx);

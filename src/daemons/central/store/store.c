@@ -6,13 +6,13 @@
 
 enum { DEFAULT_PAGE = 100 };
 
-void store_query(App *app, PgConn *tx, const char *sql, const PgParam *params, size_t n,
-                 PgDone done, void *ctx)
+void store_query_on(StoreConn on, const char *sql, const PgParam *params, size_t n, PgDone done,
+                    void *ctx)
 {
-    if (tx)
-        pg_conn_query(tx, sql, params, n, done, ctx);
+    if (on.tx)
+        pg_conn_query(on.tx, sql, params, n, done, ctx);
     else
-        pg_query(app->pool, sql, params, n, done, ctx);
+        pg_query(on.app->pool, sql, params, n, done, ctx);
 }
 
 ErrCode store_absent(Error *err, const char *what, const char *ref)

@@ -36,8 +36,13 @@ typedef void (*StoreFail)(void *ctx, const Error *err);
 void store_fail(App *app, const Error *err, StoreFail fail, void *ctx);
 
 /* pg_query on the pool, or on the transaction when there is one. */
-void store_query(App *app, PgConn *tx, const char *sql, const PgParam *params, size_t n,
-                 PgDone done, void *ctx);
+typedef struct StoreConn {
+    App *app;
+    PgConn *tx;
+} StoreConn;
+void store_query_on(StoreConn on, const char *sql, const PgParam *params, size_t n, PgDone done,
+                    void *ctx);
+#define store_query(app, tx, ...) store_query_on((StoreConn){(app), (tx)}, __VA_ARGS__)
 /* ERR_NOT_FOUND "satellite 'x': there is none" and its kind. */
 ErrCode store_absent(Error *err, const char *what, const char *ref);
 /* jsonb to a map, lenient: what is not text is left out. */

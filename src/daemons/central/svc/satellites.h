@@ -7,7 +7,11 @@
 void satellite_approve(App *app, Arena *a, const char *ref, const ApiSatelliteApprove *in,
                        SatelliteDone done, void *ctx);
 void satellite_reject(App *app, Arena *a, const char *ref, SatelliteDone done, void *ctx);
-void satellite_set_labels(App *app, Arena *a, const char *ref, StrMap labels, int64_t if_match,
+typedef struct SatelliteLabels {
+    StrMap labels;    /* instead of what it has */
+    int64_t if_match; /* 0: any version */
+} SatelliteLabels;
+void satellite_set_labels(App *app, Arena *a, const char *ref, const SatelliteLabels *in,
                           SatelliteDone done, void *ctx);
 /* Its certificate is worth nothing from now on, and its stream is cut, whichever central holds it.
  */

@@ -1,0 +1,304 @@
+#include "fleet/outbox.h"
+
+#include "core/ident.h"
+#include "core/limits.h"
+#include "core/log.h"
+#include "fleet/fleet_priv.h"
+#include "store/events.h"
+#include "store/store.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LOOK_MS = 20 };
+
+/* What we know of one cluster at this site, on this stream. */
+typedef struct Known {
+    int64_t site, sent;
+} Known;
+
+OutboxVerdict outbox_decide(OutboxRow row, int64_t site, int64_t sent)
+{
+    if (sent >= row.desired)
+        return OUTBOX_NOTHING; /* on its way; the site answers or the stream breaks */
+    if (row.deleted)
+        return OUTBOX_DELETE;
+    return site >= row.desired ? OUTBOX_NOTHING : OUTBOX_CONFIG;
+}
+
+static Known *known(Session *x, const char *cluster_id)
+{
+    Known *k = map_get(x->sent, cluster_id);
+    if (!k) {
+        k = xnew(Known);
+        k->site = -1;
+        map_put(x->sent, cluster_id, k);
+    }
+    return k;
+}
+
+void outbox_done(Session *x)
+{
+    timer_stop(x->look);
+    x->look = NULL;
+}
+
+void outbox_free(Session *x)
+{
+    for (MapIter it = {0}; map_next(x->sent, &it);)
+        free(it.value);
+    map_free(x->sent);
+}
+
+/* ---- the comparison ---- */
+
+enum {
+    C_ID,
+    C_NAME,
+    C_NS,
+    C_DESIRED,
+    C_ACKED,
+    C_DELETED,
+    C_VOLUMES,
+    C_CONFIG,
+    C_PAUSED,
+    C_PROTECTED,
+    C_PROFILE,
+    C_PROFILE_VERSION
+};
+
+#define LOOK_SQL                                                                              \
+    "SELECT c.id, c.name, c.namespace, c.desired_version, c.acked_version,"                   \
+    " c.deleted_at IS NOT NULL, c.delete_volumes, c.config, c.paused, c.deletion_protection," \
+    " p.name, c.profile_version FROM clusters c JOIN profiles p ON p.id = c.profile_id"       \
+    " LEFT JOIN unnest($2::uuid[], $3::bigint[]) AS h (id, v) ON h.id = c.id"                 \
+    " WHERE c.satellite_id = $1 AND (c.deleted_at IS NOT NULL OR c.acked_version <"           \
+    " c.desired_version OR coalesce(h.v, -1) < c.desired_version) ORDER BY c.desired_version"
+
+static ErrCode spec_of(Arena *a, const PgResult *r, int i, ClusterSpec *ret, Error *err)
+{
+    cJSON *doc;
+    Profile p;
+    FieldErrors errs = field_errors(a);
+    if (json_parse(a, sv(pg_get(r, i, C_CONFIG)), LIMIT_JSON_BODY, &doc, err))
+        return err->code;
+    profile_decode(a, doc, &p, &errs);
+    if (errs.n)
+        return field_errors_result(&errs, err);
+    cluster_spec_from_profile(ret, &p, p.postgres.image);
+    ret->cluster_id = arena_strdup(a, pg_get(r, i, C_ID));
+    ret->name = arena_strdup(a, pg_get(r, i, C_NAME));
+    ret->ns = arena_strdup(a, pg_get(r, i, C_NS));
+    ret->config_version = pg_get_int(r, i, C_DESIRED);
+    ret->profile_name = arena_strdup(a, pg_get(r, i, C_PROFILE));
+    ret->profile_version = (uint32_t)pg_get_int(r, i, C_PROFILE_VERSION);
+    ret->deletion_protection = pg_get_bool(r, i, C_PROTECTED);
+    ret->paused = pg_get_bool(r, i, C_PAUSED);
+    return ERR_OK;
+}
+
+static bool send_config(Session *x, const PgResult *r, int i)
+{
+    AUTO_ARENA a = arena_new();
+    Error err;
+    SatelliteDown m = {.id = "", .kind = DOWN_CLUSTER_CONFIG};
+    if (spec_of(a, r, i, &m.cluster, &err)) {
+        log_error("fleet", "stored config is not readable", "cluster=%s/%s err=%s",
+                  pg_get(r, i, C_NS), pg_get(r, i, C_NAME), log_quote(err.msg));
+        return true; /* nothing that sending again would mend */
+    }
+    x->f->stats.configs_sent++;
+    log_info("fleet", "config sent", "satellite=%s cluster=%s/%s version=%lld", x->name,
+             m.cluster.ns, m.cluster.name, (long long)m.cluster.config_version);
+    return session_send(x, &m);
+}
+
+static bool send_delete(Session *x, const PgResult *r, int i)
+{
+    SatelliteDown m = {.id = "",
+                       .kind = DOWN_DELETE_CLUSTER,
+                       .delete_cluster = {.cluster_id = pg_get(r, i, C_ID),
+                                          .name = pg_get(r, i, C_NAME),
+                                          .ns = pg_get(r, i, C_NS),
+                                          .config_version = pg_get_int(r, i, C_DESIRED),
+                                          .delete_volumes = pg_get_bool(r, i, C_VOLUMES)}};
+    log_info("fleet", "delete sent", "satellite=%s cluster=%s/%s version=%s", x->name,
+             pg_get(r, i, C_NS), pg_get(r, i, C_NAME), pg_get(r, i, C_DESIRED));
+    return session_send(x, &m);
+}
+
+static bool send_row(Session *x, const PgResult *r, int i)
+{
+    OutboxRow row = {pg_get_int(r, i, C_DESIRED), pg_get_int(r, i, C_ACKED),
+                     pg_get_bool(r, i, C_DELETED)};
+    Known *k = known(x, pg_get(r, i, C_ID));
+    bool sent = true;
+    switch (outbox_decide(row, k->site, k->sent)) {
+    case OUTBOX_NOTHING:
+        return true;
+    case OUTBOX_CONFIG:
+        sent = send_config(x, r, i);
+        break;
+    case OUTBOX_DELETE:
+        sent = send_delete(x, r, i);
+        break;
+    }
+    if (sent)
+        k->sent = row.desired;
+    return sent;
+}
+
+static void looked(void *ctx, const Error *err, PgResult *r)
+{
+    Session *x = ctx;
+    x->looking = false;
+    if (session_live(x) && err) {
+        log_warn("fleet", "comparison failed", "satellite=%s err=%s", x->name, log_quote(err->msg));
+        timer_stop(x->look);
+        x->look = NULL;
+        x->look_again = true; /* the beat of the fleet tries again */
+    } else if (session_live(x)) {
+        bool again = x->look_again;
+        x->look_again = false;
+        for (int i = 0; i < pg_rows(r); i++)
+            if (!send_row(x, r, i)) {
+                x->look_again = true; /* on_drain goes on */
+                break;
+            }
+        if (again)
+            outbox_look(x);
+    }
+    session_unref(x);
+}
+
+static void look(void *ctx)
+{
+    Session *x = ctx;
+    PgArray arr[2] = {0};
+    timer_stop(x->look);
+    x->look = NULL;
+    for (MapIter it = {0}; map_next(x->sent, &it);) {
+        pgarray_text(&arr[0], it.key);
+        pgarray_int(&arr[1], ((Known *)it.value)->site);
+    }
+    const PgParam params[] = {pg_text(x->id), pgarray_param(&arr[0]), pgarray_param(&arr[1])};
+    x->looking = true;
+    x->look_again = false;
+    session_ref(x);
+    pg_query(x->f->app->writers, LOOK_SQL, params, 3, looked, x);
+    pgarrays_done(arr, 2);
+}
+
+void outbox_look(Session *x)
+{
+    if (!session_live(x))
+        return;
+    if (x->looking)
+        x->look_again = true;
+    else if (!x->look)
+        x->look = timer_start(x->f->app->loop, LOOK_MS, 0, look, x);
+}
+
+/* ---- what the site says ---- */
+
+/* What it runs already needs no sending, only noting. */
+#define HELLO_SQL                                                                               \
+    "UPDATE clusters c SET acked_version = greatest(c.acked_version, h.v),"                     \
+    " applied_version = h.v, config_state = CASE WHEN c.deleted_at IS NOT NULL THEN 'deleting'" \
+    " WHEN h.v >= c.desired_version THEN 'applied' ELSE c.config_state END,"                    \
+    " config_error = CASE WHEN h.v >= c.desired_version THEN '' ELSE c.config_error END"        \
+    " FROM unnest($2::uuid[], $3::bigint[]) AS h (id, v) WHERE c.id = h.id AND"                 \
+    " c.satellite_id = $1 AND (c.applied_version <> h.v OR (h.v >= c.desired_version AND"       \
+    " c.config_state NOT IN ('applied', 'deleting')))"
+
+void outbox_hello(Session *x, const Hello *h)
+{
+    const AppliedCluster *at = h->applied.at;
+    PgArray arr[2] = {0};
+    for (size_t i = 0; i < h->applied.n; i++) {
+        if (!uuid_valid(at[i].cluster_id))
+            continue;
+        known(x, at[i].cluster_id)->site = at[i].applied_version;
+        pgarray_text(&arr[0], at[i].cluster_id);
+        pgarray_int(&arr[1], at[i].applied_version);
+    }
+    if (arr[0].b.n) {
+        const PgParam params[] = {pg_text(x->id), pgarray_param(&arr[0]), pgarray_param(&arr[1])};
+        pg_query(x->f->app->writers, HELLO_SQL, params, 3, NULL, NULL);
+    }
+    pgarrays_done(arr, 2);
+    outbox_look(x);
+}
+
+/* ---- acknowledgements ---- */
+
+typedef struct Acking {
+    Session *x;
+    char what[200];
+} Acking;
+
+static void noted(void *ctx, const Error *err, PgResult *r)
+{
+    Acking *k = ctx;
+    Session *x = k->x;
+    (void)r;
+    if (err) {
+        log_warn("fleet", "acknowledgement not stored", "satellite=%s cluster=%s err=%s", x->name,
+                 k->what, log_quote(err->msg));
+        x->look_again = true;
+    }
+    session_unref(x);
+    free(k);
+}
+
+static Acking *acking_new(Session *x, const ConfigAck *a)
+{
+    Acking *k = xnew(Acking);
+    k->x = x;
+    snprintf(k->what, sizeof k->what, "%s/%s", a->ns, a->name);
+    session_ref(x);
+    return k;
+}
+
+/* A refusal is kept with its reason; anything newer that is wished makes it pending again. */
+#define ACK_SQL                                                                              \
+    "UPDATE clusters SET acked_version = greatest(acked_version, $3::bigint),"               \
+    " applied_version = $4, config_state = CASE WHEN deleted_at IS NOT NULL THEN 'deleting'" \
+    " WHEN $3::bigint < desired_version AND $4::bigint < desired_version THEN 'pending'"     \
+    " WHEN $5 THEN 'refused' ELSE 'applied' END,"                                            \
+    " config_error = CASE WHEN $5 THEN $6 ELSE '' END, updated_at = now()"                   \
+    " WHERE id = $1 AND satellite_id = $2 AND $3::bigint >= acked_version"
+
+#define DELETED_SQL                                                                          \
+    "WITH gone AS (DELETE FROM clusters WHERE id = $1 AND satellite_id = $2 AND deleted_at"  \
+    " IS NOT NULL AND desired_version <= $3::bigint RETURNING name, namespace),"             \
+    " e AS (INSERT INTO events (at, severity, kind, cluster, namespace, satellite, message," \
+    " source) SELECT now(), 'info', 'cluster.deleted', name, namespace, $4, 'the site has"   \
+    " removed cluster ' || namespace || '/' || name, 'central' FROM gone RETURNING id)"      \
+    " SELECT pg_notify('pgswarm', 'events I ' || id || '-' || id) FROM e"
+
+void outbox_ack(Session *x, const ConfigAck *a)
+{
+    if (!uuid_valid(a->cluster_id)) {
+        x->f->stats.bad_messages++;
+        return;
+    }
+    Known *k = known(x, a->cluster_id);
+    bool refused = a->result == ACK_REFUSED;
+    k->site = a->result == ACK_DELETED ? -1 : a->applied_version;
+    if (refused)
+        k->sent = a->config_version > k->sent ? a->config_version : k->sent;
+    log_info("fleet", "config acknowledged",
+             "satellite=%s cluster=%s/%s version=%lld result=%s%s%s", x->name, log_quote(a->ns),
+             log_quote(a->name), (long long)a->config_version, ack_result_name(a->result),
+             refused ? " error=" : "", refused ? log_quote(a->error) : "");
+    if (a->result == ACK_DELETED)
+        pg_query(x->f->app->writers, DELETED_SQL,
+                 PG_PARAMS(pg_text(a->cluster_id), pg_text(x->id), pg_int(a->config_version),
+                           pg_text(x->name)),
+                 noted, acking_new(x, a));
+    else
+        pg_query(x->f->app->writers, ACK_SQL,
+                 PG_PARAMS(pg_text(a->cluster_id), pg_text(x->id), pg_int(a->config_version),
+                           pg_int(a->applied_version), pg_bool(refused), pg_text(a->error)),
+                 noted, acking_new(x, a));
+}
