@@ -100,6 +100,12 @@ static void run_item(CtlQueue *q, Item *i)
     put(q, i->id, &key, i->failures + 1);
 }
 
+/* In the order of the ids: what others stand on first (namespaces, claims). */
+static int by_id(const void *x, const void *y)
+{
+    return (int)(*(Item *const *)x)->id - (int)(*(Item *const *)y)->id;
+}
+
 static void on_timer(void *ctx)
 {
     CtlQueue *q = ctx;
@@ -112,6 +118,8 @@ static void on_timer(void *ctx)
         map_remove(q->items, it.key);
         vec_push(&due, i);
     }
+    if (due.n)
+        qsort(due.at, due.n, sizeof *due.at, by_id);
     for (size_t i = 0; i < due.n; i++) {
         run_item(q, due.at[i]);
         item_free(due.at[i]);
