@@ -19,6 +19,7 @@ typedef struct AppConfig {
     int node_port_lo, node_port_hi;
     Forward *forwards;
     size_t forward_count;
+    bool no_node;        /* API and controllers only: pods stay Pending */
     const char *version; /* what /version says: "v1.28.15" */
 } AppConfig;
 
@@ -28,6 +29,8 @@ typedef struct App {
     Store *store;
     Auth *auth;
     ApiServer *api;
+    int host_fd; /* the API's listening socket on the host's loopback, opened before kubelet_prepare
+                  */
     /* The site's network; kubelet_prepare fills it in. Addresses as text. */
     struct {
         char gateway[16];      /* of the pods; the API answers there on api_port too */
@@ -42,6 +45,7 @@ typedef struct App {
     char *log_dir; /* pod logs: LOG_DIR/NAMESPACE_POD_UID/CONTAINER/RESTART.log, lines as a kubelet
                       writes them: "RFC3339 stdout|stderr F|P TEXT" */
     void *kubelet, *controllers; /* theirs */
+    bool stopping;
 } App;
 
 /* ---- kubelet/ and controllers/ give these ---- */
@@ -54,6 +58,11 @@ ErrCode controllers_start(App *app, Error *err) MUST_USE;
 /* Ask pods to end, then call done; the process exits afterwards. */
 void kubelet_stop(App *app, void (*done)(void *ctx), void *ctx);
 void controllers_stop(App *app);
+
+/* ---- app.c, for main ---- */
+ErrCode app_new(const AppConfig *cfg, App **ret, Error *err) MUST_USE;
+void app_run(App *app); /* until SIGTERM or SIGINT */
+void app_free(App *app);
 
 /* ---- auth gives this: a service-account token for a pod (a signed JWT that says when it ends)
  * ---- */

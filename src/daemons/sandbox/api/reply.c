@@ -1,0 +1,174 @@
+#include "api/request.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+void reply_json(ApiReq *r, int status, const cJSON *body)
+{
+    const cJSON *w;
+    js_each(w, r->warnings)
+    {
+        AUTO_JSON text = js_dup(w);
+        char *quoted = js_print(text);
+        http_reply_header(r->http, "Warning", arena_printf(r->a, "299 - %s", quoted));
+        free(quoted);
+    }
+    char *text = js_print(body);
+    http_reply(r->http, status, "application/json", sv(text));
+    free(text);
+}
+
+void reply_text(ApiReq *r, int status, const char *text)
+{
+    http_reply(r->http, status, "text/plain", sv(text));
+}
+
+/* ---- Status ---- */
+
+static const struct {
+    ErrCode code;
+    int status;
+    const char *reason;
+} reasons[] = {
+    {ERR_MALFORMED, 400, "BadRequest"},
+    {ERR_USAGE, 400, "BadRequest"},
+    {ERR_UNAUTHENTICATED, 401, "Unauthorized"},
+    {ERR_FORBIDDEN, 403, "Forbidden"},
+    {ERR_NOT_FOUND, 404, "NotFound"},
+    {ERR_METHOD, 405, "MethodNotAllowed"},
+    {ERR_EXISTS, 409, "AlreadyExists"},
+    {ERR_CONFLICT, 409, "Conflict"},
+    {ERR_GONE, 410, "Expired"},
+    {ERR_TOO_LARGE, 413, "RequestEntityTooLarge"},
+    {ERR_UNSUPPORTED, 415, "UnsupportedMediaType"},
+    {ERR_INVALID, 422, "Invalid"},
+    {ERR_EXHAUSTED, 429, "TooManyRequests"},
+    {ERR_UNAVAILABLE, 503, "ServiceUnavailable"},
+    {ERR_TIMEOUT, 504, "Timeout"},
+    {ERR_INTERNAL, 500, "InternalError"},
+};
+
+/* 422 carries its causes; so long a text does not fit into an Error. */
+static char *message_of(const ApiReq *r, const Error *err)
+{
+    AUTO_STRBUF b = {0};
+    int n = cJSON_GetArraySize(r->causes), i = 0;
+    const char *cut = strstr(err->msg, " is invalid: ");
+    if (err->code != ERR_INVALID || !n || !cut) {
+        return arena_strdup(r->a, err->msg);
+    }
+    strbuf_add(&b, err->msg, (size_t)(cut - err->msg));
+    strbuf_addf(&b, " is invalid: %s", n > 1 ? "[" : "");
+    const cJSON *c;
+    js_each(c, r->causes)
+    {
+        strbuf_addf(&b, "%s%s: %s", i++ ? ", " : "", js_text(c, "field"), js_text(c, "message"));
+    }
+    strbuf_adds(&b, n > 1 ? "]" : "");
+    return arena_strdup(r->a, strbuf_str(&b));
+}
+
+cJSON *status_object(const ApiReq *r, const Error *err)
+{
+    size_t i = 0, last = sizeof reasons / sizeof *reasons - 1;
+    while (i < last && reasons[i].code != err->code) {
+        i++;
+    }
+    cJSON *s = cJSON_CreateObject();
+    js_set_str(s, "kind", "Status");
+    js_set_str(s, "apiVersion", "v1");
+    js_obj(s, "metadata");
+    js_set_str(s, "status", "Failure");
+    js_set_str(s, "message", message_of(r, err));
+    js_set_str(s, "reason", reasons[i].reason);
+    if (r->kind) {
+        cJSON *d = js_obj(s, "details");
+        if (r->name) {
+            js_set_str(d, "name", r->name);
+        }
+        if (*r->kind->group) {
+            js_set_str(d, "group", r->kind->group);
+        }
+        js_set_str(d, "kind", err->code == ERR_INVALID ? r->kind->kind : r->kind->plural);
+        if (cJSON_GetArraySize(r->causes)) {
+            js_set(d, "causes", js_dup(r->causes));
+        }
+    }
+    js_set_int(s, "code", reasons[i].status);
+    return s;
+}
+
+void reply_error(ApiReq *r, const Error *err)
+{
+    AUTO_JSON s = status_object(r, err);
+    if (err->code == ERR_EXHAUSTED) {
+        http_reply_header(r->http, "Retry-After", "1");
+    }
+    reply_json(r, (int)js_int(s, "code", 500), s);
+}
+
+void reply_not_found(ApiReq *r)
+{
+    Error err;
+    err_set(&err, ERR_NOT_FOUND, "the server could not find the requested resource");
+    r->name = NULL;
+    reply_error(r, &err);
+}
+
+void reply_method(ApiReq *r)
+{
+    Error err;
+    err_set(&err, ERR_METHOD, "the server does not allow this method on the requested resource");
+    reply_error(r, &err);
+}
+
+/* ---- objects ---- */
+
+Form form_asked(ApiReq *r)
+{
+    StrView rest = sv(str_or(http_header(r->http, "accept"), ""));
+    while (rest.n) { /* the first that we can do wins */
+        StrView one = sv_cut(&rest, ',');
+        char *t = sv_dup(r->a, sv_trim(one));
+        if (strstr(t, "as=Table")) {
+            return FORM_TABLE;
+        }
+        if (strstr(t, "as=PartialObjectMetadata")) {
+            return FORM_PARTIAL;
+        }
+        if (str_starts(t, "application/json") || str_starts(t, "*/*")) {
+            return FORM_PLAIN;
+        }
+    }
+    return FORM_PLAIN;
+}
+
+static cJSON *partial(const Obj *o)
+{
+    cJSON *p = cJSON_CreateObject();
+    js_set_str(p, "kind", "PartialObjectMetadata");
+    js_set_str(p, "apiVersion", "meta.k8s.io/v1");
+    js_set(p, "metadata", js_dup(js_get(o->json, "metadata")));
+    return p;
+}
+
+cJSON *object_in_form(ApiReq *r, Form form, const Obj *o)
+{
+    if (form == FORM_TABLE) {
+        cJSON *t = table_new(o->kind, true);
+        js_set_str(t, "metadata.resourceVersion", js_text(o->json, "metadata.resourceVersion"));
+        table_add(t, o, store_now_us(r->store));
+        return t;
+    }
+    return form == FORM_PARTIAL ? partial(o) : js_dup(o->json);
+}
+
+void reply_object(ApiReq *r, int status, const Obj *o)
+{
+    Form form = form_asked(r);
+    if (form == FORM_PLAIN) {
+        reply_json(r, status, o->json);
+        return;
+    }
+    AUTO_JSON body = object_in_form(r, form, o);
+    reply_json(r, status, body);
+}
