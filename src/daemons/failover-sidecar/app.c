@@ -2,10 +2,13 @@
 
 #include "confwatch.h"
 #include "core/log.h"
+#include "core/resident.h"
 #include "healthz.h"
 #include "link/commands.h"
 #include "member/member.h"
 #include <signal.h>
+
+enum { SETTLE_MS = 5 * 1000 };
 
 typedef struct App {
     Loop *loop;
@@ -17,6 +20,7 @@ typedef struct App {
     ConfWatch *confwatch;
     HttpServer *http;
     SigWatch *term, *intr;
+    Timer *settle;
 } App;
 
 static void on_signal(void *ctx, int signum)
@@ -53,6 +57,12 @@ static void on_config_change(void *ctx)
     launcher_call(member_launcher(app->member), &(LpMsg){.type = LP_RELOAD}, on_reloaded, app);
 }
 
+static void on_settle(void *ctx)
+{
+    (void)ctx;
+    resident_settle();
+}
+
 static ErrCode set_up(App *app, Error *err)
 {
     static const LinkEvents LINK_EVENTS = {.on_command = on_command, .on_up = on_link_up};
@@ -71,6 +81,7 @@ static ErrCode set_up(App *app, Error *err)
         return err->code;
     app->term = sigwatch_start(app->loop, SIGTERM, on_signal, app);
     app->intr = sigwatch_start(app->loop, SIGINT, on_signal, app);
+    app->settle = timer_start(app->loop, SETTLE_MS, 0, on_settle, app);
     if (!str_eq(cfg->durability, "performance"))
         link_event(app->link, SEV_WARNING, "durability.not_enforced",
                    "this version replicates asynchronously; the profile asks for more");
@@ -81,6 +92,7 @@ static void tear_down(App *app)
 {
     sigwatch_stop(app->term);
     sigwatch_stop(app->intr);
+    timer_stop(app->settle);
     http_server_free(app->http);
     confwatch_free(app->confwatch);
     member_free(app->member);

@@ -19,8 +19,10 @@ static const char SQL_QUIET[] = "SELECT set_config('log_statement', 'none', true
                                 "set_config('log_min_duration_statement', '-1', true), "
                                 "set_config('log_min_error_statement', 'panic', true), "
                                 "set_config('pg_stat_statements.track', 'none', true), "
-                                "set_config('synchronous_commit', 'local', true), "
-                                "set_config('pgswarm.verifier', $1, true)";
+                                "set_config('synchronous_commit', 'local', true)";
+
+/* A statement of its own: its parameter would be logged if the quiet began with it. */
+static const char SQL_VERIFIER[] = "SELECT set_config('pgswarm.verifier', $1, true)";
 
 static const char SQL_ROLE[] =
     "DO $$ BEGIN "
@@ -45,6 +47,15 @@ static const char SQL_ADD_SLOTS[] =
     "SELECT pg_create_physical_replication_slot('member_' || i) "
     "FROM generate_series(0, $1::int - 1) AS i WHERE i <> $2 AND NOT EXISTS "
     "(SELECT FROM pg_replication_slots WHERE slot_name = 'member_' || i)";
+
+typedef enum StepParams { NO_PARAMS, VERIFIER, MEMBERS } StepParams;
+static const struct {
+    const char *sql;
+    StepParams params;
+} STEPS[] = {
+    {SQL_QUIET, NO_PARAMS},     {SQL_VERIFIER, VERIFIER},  {SQL_ROLE, NO_PARAMS},
+    {SQL_EXTENSION, NO_PARAMS}, {SQL_DROP_SLOTS, MEMBERS}, {SQL_ADD_SLOTS, MEMBERS},
+};
 
 static void next_step(Bootstrap *b);
 
@@ -73,31 +84,26 @@ static void on_step(void *ctx, const Error *err, PgResult *r)
 
 static void next_step(Bootstrap *b)
 {
-    PgConn *c = b->conn;
-    switch (b->step) {
-    case 0: {
+    if (b->step == sizeof STEPS / sizeof *STEPS) {
+        pg_commit(b->conn, finish, b);
+        return;
+    }
+    const char *sql = STEPS[b->step].sql;
+    switch (STEPS[b->step].params) {
+    case NO_PARAMS:
+        pg_conn_query(b->conn, sql, PG_NO_PARAMS, on_step, b);
+        return;
+    case VERIFIER: {
         unsigned char salt[16];
         random_bytes(salt, sizeof salt);
         const char *verifier = scram_verifier(b->arena, b->spec.replication_password, salt);
-        pg_conn_query(c, SQL_QUIET, PG_PARAMS(pg_text(verifier)), on_step, b);
+        pg_conn_query(b->conn, sql, PG_PARAMS(pg_text(verifier)), on_step, b);
         return;
     }
-    case 1:
-        pg_conn_query(c, SQL_ROLE, PG_NO_PARAMS, on_step, b);
+    case MEMBERS:
+        pg_conn_query(b->conn, sql, PG_PARAMS(pg_int(b->spec.replicas), pg_int(b->spec.ordinal)),
+                      on_step, b);
         return;
-    case 2:
-        pg_conn_query(c, SQL_EXTENSION, PG_NO_PARAMS, on_step, b);
-        return;
-    case 3:
-        pg_conn_query(c, SQL_DROP_SLOTS,
-                      PG_PARAMS(pg_int(b->spec.replicas), pg_int(b->spec.ordinal)), on_step, b);
-        return;
-    case 4:
-        pg_conn_query(c, SQL_ADD_SLOTS,
-                      PG_PARAMS(pg_int(b->spec.replicas), pg_int(b->spec.ordinal)), on_step, b);
-        return;
-    default:
-        pg_commit(c, finish, b);
     }
 }
 

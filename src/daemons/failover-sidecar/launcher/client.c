@@ -92,7 +92,7 @@ static void on_read(void *ctx, const char *data, size_t n)
     strbuf_add(&c->in, data, n);
     size_t at = 0;
     LpMsg m;
-    ptrdiff_t used;
+    ptrdiff_t used = 0;
     while (c->stream && (used = lp_decode(c->in.p + at, c->in.n - at, &m)) > 0) {
         if (m.type == LP_RESULT)
             answer(c, &m);

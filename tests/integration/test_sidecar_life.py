@@ -1,0 +1,276 @@
+"""The failover sidecar's healthy life: real PostgreSQL, the real launcher, a small fake Kubernetes API."""
+import os
+import shutil
+import signal
+import time
+
+import pytest
+from launcher_util import boot_ms, wait_until
+from sidecar_util import CLUSTER, FakeKube, Pod
+
+LEASE = f"{CLUSTER}-leader"
+
+
+@pytest.fixture
+def kube():
+    k = FakeKube()
+    yield k
+    k.close()
+
+
+@pytest.fixture
+def cluster(kube):
+    pods = []
+
+    def make(n, launch=True, **env):
+        pods.extend(Pod(kube, i, replicas=n, **env) for i in range(n))
+        if launch:
+            for p in pods:
+                p.launch()
+            pods[0].wait_ready("primary")
+            for p in pods[1:]:
+                p.wait_ready("replica")
+        return pods
+
+    yield make
+    for p in pods:
+        p.stop()
+
+
+def spec(kube):
+    return kube.lease(LEASE)["spec"]
+
+
+def notes(kube):
+    return kube.lease(LEASE)["metadata"]["annotations"]
+
+
+def streaming(primary):
+    return primary.query("select count(*) from pg_stat_replication where state = 'streaming'")[0][0]
+
+
+def test_three_members_form_a_cluster(kube, cluster):
+    a, b, c = cluster(3)
+    lease = spec(kube)
+    assert (lease["holderIdentity"], lease["leaseTransitions"]) == (a.name, 1)
+    assert notes(kube)["pg-swarm.io/primary-addr"] == f"127.0.0.1:{a.port}"
+    assert notes(kube)["pg-swarm.io/system-id"] == \
+        a.query("select system_identifier::text from pg_control_system()")[0][0]
+    assert [kube.role(p.name) for p in (a, b, c)] == ["primary", "replica", "replica"]
+    a.query("create table t as select generate_series(1, 100) x")
+    for p in (b, c):
+        wait_until("rows on the replica", lambda p=p: p.query(
+            "select to_regclass('t') is not null and (select count(*) from pg_class) > 0")[0][0]
+            and p.query("select count(*) from t") == [(100,)])
+    assert sorted(a.query("select slot_name, active from pg_replication_slots")) == \
+        [("member_1", True), ("member_2", True)]
+    # At rest: the holder renews, and nobody else writes anything.
+    n = len(kube.writes)
+    wait_until("three renewals", lambda: len(kube.writes) >= n + 3, 12)
+    assert set(kube.writes[n:]) == {("PUT", "leases", LEASE)}
+    for p in (a, b, c):
+        assert p.PASSWORD not in p.sidecar_log() and p.REPL_PASSWORD not in p.sidecar_log()
+        assert p.REPL_PASSWORD not in p.log()
+
+
+def test_sidecar_restart_leaves_postgresql_alone(kube, cluster):
+    a, b = cluster(2)
+    before = [p.query("select pg_postmaster_start_time()") for p in (a, b)]
+    for p in (a, b):
+        p.kill_sidecar()
+        p.start_sidecar()
+    a.wait_ready("primary")
+    b.wait_ready("replica")
+    assert [p.query("select pg_postmaster_start_time()") for p in (a, b)] == before
+    assert spec(kube)["leaseTransitions"] == 1
+    renewed = spec(kube)["renewTime"]
+    wait_until("renewals go on", lambda: spec(kube)["renewTime"] != renewed)
+
+
+def test_a_sidecar_that_stays_away_lets_the_permit_run_out(kube, cluster):
+    (a,) = cluster(1)
+    a.kill_sidecar()
+    wait_until("PostgreSQL is down", lambda: not a.processes(), 12)
+    assert "the permit ran out" in a.log()
+    a.start_sidecar()
+    a.wait_ready("primary")
+
+
+def test_frozen_sidecar_too(kube, cluster):
+    (a,) = cluster(1)
+    t0 = boot_ms()
+    a.sidecar.send_signal(signal.SIGSTOP)
+    wait_until("PostgreSQL is down", lambda: not a.processes(), 12)
+    assert boot_ms() - t0 < 6000  # within the lease
+    a.sidecar.send_signal(signal.SIGCONT)
+    a.wait_ready("primary")
+
+
+def test_postmaster_crash_restarts_in_place(kube, cluster):
+    a, b = cluster(2)
+    a.query("create table t as select 1 x")
+    pid = int(open(f"{a.pgdata}/postmaster.pid").readline())
+    os.kill(pid, signal.SIGKILL)
+    wait_until("writable again", lambda: a.accepts() and not a.query(
+        "select pg_is_in_recovery()")[0][0], 10)
+    a.wait_ready("primary")
+    wait_until("streaming again", lambda: streaming(a) == 1)
+    assert a.query("select count(*) from t") == [(1,)]
+    assert spec(kube)["leaseTransitions"] == 1
+
+
+def test_whole_cluster_restart_resumes(kube, cluster):
+    pods = cluster(3)
+    a = pods[0]
+    a.query("create table t as select 42 x")
+    for p in pods:
+        p.stop_pod()
+    # Longer than the lease: the same pod with its own data may still resume.
+    renewed = time.monotonic()
+    wait_until("the lease is over", lambda: time.monotonic() > renewed + 7)
+    for p in (pods[1], pods[2]):
+        p.launch()
+    wait_until("a replica waits for the holder, and serves reads meanwhile", lambda: "lease of" in
+               pods[1].readyz()[1] and pods[1].accepts(), 30)
+    assert f"waiting: lease of {a.name} expired; automatic failover is not part of this version" \
+        in pods[1].readyz()[1]
+    assert spec(kube)["holderIdentity"] == a.name
+    a.launch()
+    a.wait_ready("primary")
+    for p in pods[1:]:
+        p.wait_ready("replica")
+        assert p.query("select x from t") == [(42,)]
+    assert spec(kube)["leaseTransitions"] == 1
+
+
+def test_replicas_follow_a_holder_that_comes_back_elsewhere(kube, cluster):
+    a, b = cluster(2)
+    started = b.query("select pg_postmaster_start_time()")
+    a.stop_pod()
+    from launcher_util import free_port
+    a.port = free_port()
+    a.launch()
+    a.wait_ready("primary")
+    assert notes(kube)["pg-swarm.io/primary-addr"] == f"127.0.0.1:{a.port}"
+    b.wait_ready("replica")
+    wait_until("streaming from the new address", lambda: streaming(a) == 1)
+    assert b.query("select pg_postmaster_start_time()") == started
+
+
+def test_lost_lease_stops_the_primary(kube, cluster):
+    a, b = cluster(2)
+    kube.edit_lease(LEASE, {"spec": {"holderIdentity": "somebody-else", "leaseTransitions": 9}})
+    t0 = boot_ms()
+    wait_until("PostgreSQL is down", lambda: not a.processes(), 5)
+    assert boot_ms() - t0 < 2500
+    wait_until("it says why", lambda: "somebody-else holds the lease" in a.readyz()[1])
+    assert a.readyz()[0] == 503
+    wait_until("the label is gone", lambda: kube.role(a.name) is None)
+    assert spec(kube)["holderIdentity"] == "somebody-else"
+
+
+def test_deleted_lease_comes_back_with_a_higher_epoch(kube, cluster):
+    a, b = cluster(2)
+    started = [p.query("select pg_postmaster_start_time()") for p in (a, b)]
+    kube.delete_lease(LEASE)
+    wait_until("a lease again", lambda: kube.lease(LEASE))
+    assert (spec(kube)["holderIdentity"], spec(kube)["leaseTransitions"]) == (a.name, 2)
+    assert notes(kube)["pg-swarm.io/system-id"]
+    wait_until("the replica follows at the new epoch", lambda: a.query(
+        "select application_name from pg_stat_replication where state = 'streaming'")
+        == [(f"{b.name}.e2",)])
+    assert [p.query("select pg_postmaster_start_time()") for p in (a, b)] == started
+
+
+def test_nobody_initialises_over_lost_data(kube, cluster):
+    a, b = cluster(2)
+    a.stop_pod()
+    shutil.rmtree(f"{a.base}/volume")
+    os.mkdir(f"{a.base}/volume")
+    a.chown()
+    a.launch()
+    wait_until("it waits", lambda: "its data is gone" in a.readyz()[1])
+    assert not os.path.exists(a.pgdata)
+    # When somebody leads again, it clones from there.
+    kube.edit_lease(LEASE, {"spec": {"holderIdentity": b.name}})
+    wait_until("still nothing is made up", lambda: a.readyz()[0] == 503)
+
+
+def test_an_emptied_replica_clones_again(kube, cluster):
+    a, b = cluster(2)
+    b.stop_pod()
+    shutil.rmtree(f"{b.base}/volume/pgdata")
+    b.launch()
+    b.wait_ready("replica")
+    assert "clone.finished" in b.sidecar_log()
+
+
+def test_data_of_another_cluster_is_not_touched(kube, cluster):
+    a, b = cluster(2)
+    b.stop_pod()
+    a.stop_pod()  # or its next renewal would put it right again
+    kube.edit_lease(LEASE, {"metadata": {"annotations": {"pg-swarm.io/system-id": "12345"}}})
+    b.launch()
+    wait_until("it waits", lambda: "of another cluster" in b.readyz()[1])
+    assert os.path.exists(f"{b.pgdata}/PG_VERSION")
+
+
+def test_configmap_change_is_reloaded(kube, cluster):
+    a, b = cluster(2)
+    for p in (a, b):
+        p.write_config("work_mem = 9MB")
+        p.chown()
+    for p in (a, b):
+        wait_until("the new value", lambda p=p: p.query("show work_mem") == [("9MB",)])
+
+
+def test_short_outage_of_the_api_is_no_event(kube, cluster):
+    a, b = cluster(2)
+    started = a.query("select pg_postmaster_start_time()")
+    kube.away = True
+    gone = time.monotonic()
+    wait_until("1.2 s without API", lambda: time.monotonic() > gone + 1.2)
+    kube.away = False
+    renewed = spec(kube)["renewTime"]
+    wait_until("renewals go on", lambda: spec(kube)["renewTime"] != renewed)
+    assert a.query("select pg_postmaster_start_time()") == started
+    assert a.ready("primary")
+
+
+def test_conflicting_write_is_not_forced(kube, cluster):
+    (a,) = cluster(1)
+    for i in range(2):
+        kube.edit_lease(LEASE, {"metadata": {"annotations": {"example.org/n": str(i)}}})
+        renewed = spec(kube)["renewTime"]
+        wait_until("renewed", lambda: spec(kube)["renewTime"] != renewed)
+        assert notes(kube)["example.org/n"] == str(i)
+    assert a.ready("primary")
+
+
+def test_password_of_the_secret_reaches_the_role_and_no_statistics(kube, cluster):
+    a, b = cluster(2, launch=False)
+    for p in (a, b):
+        p.write_config("shared_preload_libraries = 'pg_stat_statements'\n"
+                       "pg_stat_statements.track = all\nlog_statement = all\n"
+                       "log_min_duration_statement = 0")
+        p.chown()
+        p.launch()
+    a.wait_ready("primary")
+    b.wait_ready("replica")
+    assert a.query("select extname from pg_extension where extname = 'pg_stat_statements'")
+    texts = " ".join(r[0] for r in a.query("select query from pg_stat_statements"))
+    assert "SCRAM-SHA-256$" not in texts
+    for p in (a, b):
+        assert "SCRAM-SHA-256$" not in p.log()
+        assert p.REPL_PASSWORD not in p.log() and p.PASSWORD not in p.log()
+
+
+def test_small_at_rest(kube, cluster):
+    a, b = cluster(2)
+    for p in (a, b):
+        wait_until("settled", lambda p=p: time.clock_gettime(time.CLOCK_BOOTTIME) - float(
+            open(f"/proc/{p.sidecar.pid}/stat").read().rsplit(")")[1].split()[19])
+            / os.sysconf("SC_CLK_TCK") > 7, 20)
+        print(f"{p.name}: sidecar resident {p.rss_kib()} KiB")
+        if "release" in os.environ.get("PGSWARM_BIN", "release"):
+            assert p.rss_kib() <= 6 * 1024
