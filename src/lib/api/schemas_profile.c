@@ -157,7 +157,7 @@ static const FieldSpec pgversion_fields[] = {
     FIELD(ApiPgVersion, variant, FK_STR, .help = "Kind of image"),
     FIELD(ApiPgVersion, image, FK_STR, .help = "Full reference"),
     FIELD_AS(ApiPgVersion, "default", is_default, FK_BOOL,
-             .help = "Taken when a profile names no variant"),
+             .help = "Variant \"default\" is taken when a profile names none"),
     FIELD(ApiPgVersion, profiles, FK_I64, .help = "Profiles that use it"),
 };
 SCHEMA_DEF(schema_PGVERSION, "PGVERSION", ApiPgVersion, pgversion_fields,
@@ -166,8 +166,6 @@ SCHEMA_DEF(schema_PGVERSION, "PGVERSION", ApiPgVersion, pgversion_fields,
 static const FieldSpec pgversion_input_fields[] = {
     FIELD(ApiPgVersion, image, FK_STR, .flags = FF_REQUIRED, .check = check_image,
           .help = "Full reference", .example = "postgres:17"),
-    FIELD_AS(ApiPgVersion, "default", is_default, FK_BOOL,
-             .help = "Take it when a profile of this version names no variant"),
 };
 SCHEMA_DEF(schema_PGVERSION_INPUT, "PGVERSION_INPUT", ApiPgVersion, pgversion_input_fields,
            "The image of a version and variant");

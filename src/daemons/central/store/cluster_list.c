@@ -1,0 +1,225 @@
+#include "core/ident.h"
+#include "store/clusters.h"
+
+/* Ten thousand rows go from the result into the answer without a struct between. */
+
+/* Columns one may sort by; `type` is what the cursor's text is cast to. */
+static const struct {
+    const char *name, *column, *type;
+} sorts[] = {
+    {"name", "name", "text"},
+    {"namespace", "namespace", "text"},
+    {"satellite", "satellite", "text"},
+    {"state", "state", "text"},
+    {"profile", "profile", "text"},
+    {"lag_bytes", "lag_bytes", "bigint"},
+    {"created_at", "created_at", "timestamptz"},
+    {"updated_at", "updated_at", "timestamptz"},
+};
+
+/* How each of CLUSTER_COLUMNS is written. */
+typedef enum Kind { TEXT, NUMBER, BOOL, TIME } Kind;
+static const struct {
+    const char *key;
+    Kind kind;
+} columns[CLUSTER_COLUMN_COUNT] = {
+    {"id", TEXT},
+    {"name", TEXT},
+    {"namespace", TEXT},
+    {"satellite", TEXT},
+    {"state", TEXT},
+    {"reason", TEXT},
+    {"profile", TEXT},
+    {"profile_version", NUMBER},
+    {"config_version", NUMBER},
+    {"acked_version", NUMBER},
+    {"config_state", TEXT},
+    {"config_error", TEXT},
+    {"replicas", NUMBER},
+    {"ready", NUMBER},
+    {"primary", TEXT},
+    {"lag_bytes", NUMBER},
+    {"lag_seconds", NUMBER},
+    {"rule", TEXT},
+    {"paused", BOOL},
+    {"created_at", TIME},
+    {"updated_at", TIME},
+};
+
+typedef struct ListCall {
+    Arena *a;
+    uint32_t limit;
+    ClusterListDone done;
+    void *ctx;
+} ListCall;
+
+static void write_cell(JsonOut *j, const PgResult *r, int row, int col)
+{
+    json_key(j, columns[col].key);
+    switch (columns[col].kind) {
+    case TEXT:
+        json_str(j, pg_get(r, row, col));
+        break;
+    case NUMBER:
+        /* Digits of PostgreSQL are digits of JSON; NaN and infinity cannot stand in these. */
+        json_raw(j, sv(pg_get(r, row, col)));
+        break;
+    case BOOL:
+        json_bool(j, pg_get_bool(r, row, col));
+        break;
+    case TIME:
+        json_time(j, pg_get_int(r, row, col));
+        break;
+    }
+}
+
+/* Of the last row that is shown: its sort key and its id, as hex so that it needs no quoting. */
+static const char *cursor_of(Arena *a, const PgResult *r, int row)
+{
+    const char *text =
+        arena_printf(a, "%s %s", pg_get(r, row, CLUSTER_COLUMN_COUNT), pg_get(r, row, 0));
+    char *hex = arena_alloc(a, strlen(text) * 2 + 1);
+    hex_encode(hex, text, strlen(text));
+    return hex;
+}
+
+static bool cursor_read(Arena *a, const char *hex, const char **ret_key, const char **ret_id)
+{
+    size_t n = strlen(hex);
+    char *text = arena_alloc(a, n / 2 + 1);
+    ptrdiff_t len = hex_decode(text, n / 2, hex, n);
+    if (len <= UUID_LEN || text[len - UUID_LEN - 1] != ' ' || !uuid_valid(text + len - UUID_LEN) ||
+        !utf8_valid(text, (size_t)len))
+        return false;
+    text[len - UUID_LEN - 1] = '\0';
+    *ret_key = text;
+    *ret_id = text + len - UUID_LEN;
+    return true;
+}
+
+static void on_rows(void *ctx, const Error *err, PgResult *r)
+{
+    ListCall *c = ctx;
+    AUTO_STRBUF b = {0};
+    if (err) {
+        c->done(c->ctx, err, NULL);
+        return;
+    }
+    JsonOut j = json_out(&b);
+    int rows = pg_rows(r), n = rows > (int)c->limit ? (int)c->limit : rows;
+    strbuf_reserve(&b, (size_t)n * 640 + 64);
+    json_obj(&j);
+    json_key(&j, "items");
+    json_arr(&j);
+    for (int i = 0; i < n; i++) {
+        json_obj(&j);
+        for (int col = 0; col < CLUSTER_COLUMN_COUNT; col++)
+            write_cell(&j, r, i, col);
+        json_obj_end(&j);
+    }
+    json_arr_end(&j);
+    json_put_int(&j, "total", rows ? pg_get_int(r, 0, CLUSTER_COLUMN_COUNT + 1) : 0);
+    if (rows > n)
+        json_put_str(&j, "next", cursor_of(c->a, r, n - 1));
+    json_obj_end(&j);
+    c->done(c->ctx, NULL, &b);
+}
+
+static int sort_of(const char *name)
+{
+    for (int i = 0; i < (int)(sizeof sorts / sizeof *sorts); i++)
+        if (str_eq(sorts[i].name, name))
+            return i;
+    return -1;
+}
+
+static ErrCode check_states(Arena *a, const char *states, Error *err)
+{
+    StrView rest = sv(states);
+    while (rest.n) {
+        StrView one = sv_cut(&rest, ',');
+        const char *name = sv_dup(a, one);
+        if (!cluster_state_of(name) && !str_eq(name, "unknown"))
+            return err_set(err, ERR_INVALID,
+                           "state: \"%.40s\": want creating, running, degraded, failed, deleting, "
+                           "paused or updating",
+                           name);
+    }
+    return ERR_OK;
+}
+
+#define FILTER                                                                         \
+    "($1::text IS NULL OR state = ANY (string_to_array($1, ','))) AND "                \
+    "($2::text IS NULL OR satellite = $2) AND ($3::text IS NULL OR profile = $3) AND " \
+    "($4::text IS NULL OR namespace = $4) AND ($5::text IS NULL OR rule = $5) AND "    \
+    "($6::text IS NULL OR position($6 IN name) > 0) AND "                              \
+    "($7::jsonb IS NULL OR labels_select(satellite_labels, $7::jsonb))"
+
+/* Only words of our own tables go into the text of the statement. */
+static const char *list_sql(Arena *a, int sort, bool down)
+{
+    return arena_printf(
+        a,
+        "WITH f AS (SELECT " CLUSTER_COLUMNS ", %s AS k FROM cluster_list WHERE " FILTER ") "
+        "SELECT f.*, (SELECT count(*) FROM f) FROM f "
+        "WHERE $8::text IS NULL OR (k, id) %s ($8::%s, $9::uuid) ORDER BY k %s, id %s LIMIT $10",
+        sorts[sort].column, down ? "<" : ">", sorts[sort].type, down ? "DESC" : "ASC",
+        down ? "DESC" : "ASC");
+}
+
+typedef struct Asked {
+    const char *selector, *key, *id;
+    int sort;
+    bool down;
+} Asked;
+
+static ErrCode read_filter(Arena *a, const ClusterFilter *f, Asked *q, Error *err)
+{
+    const char *sort = str_or(f->sort, "name");
+    char *selector = NULL;
+    q->down = *sort == '-';
+    q->sort = sort_of(sort + q->down);
+    if (q->sort < 0)
+        return err_set(err, ERR_INVALID,
+                       "sort: \"%.40s\": want name, namespace, satellite, state, profile, "
+                       "lag_bytes, created_at or updated_at, with '-' the other way round",
+                       sort);
+    if (f->states && check_states(a, f->states, err))
+        return err->code;
+    if (f->selector && store_selector(a, f->selector, &selector, err))
+        return err->code;
+    q->selector = selector;
+    if (f->after && !cursor_read(a, f->after, &q->key, &q->id))
+        return err_set(err, ERR_INVALID, "after: want `next` of the page before");
+    return ERR_OK;
+}
+
+typedef struct Refused {
+    ClusterListDone done;
+    void *ctx;
+} Refused;
+
+static void refused(void *ctx, const Error *err)
+{
+    Refused *x = ctx;
+    x->done(x->ctx, err, NULL);
+}
+
+void cluster_list_json(App *app, Arena *a, const ClusterFilter *f, ClusterListDone done, void *ctx)
+{
+    Error err;
+    Asked q = {0};
+    if (read_filter(a, f, &q, &err)) {
+        Refused *x = arena_new_of(a, Refused);
+        *x = (Refused){done, ctx};
+        store_fail(app, &err, refused, x);
+        return;
+    }
+    ListCall *c = arena_new_of(a, ListCall);
+    *c = (ListCall){a, f->limit ? f->limit : 100, done, ctx};
+    pg_query(app->pool, list_sql(a, q.sort, q.down),
+             PG_PARAMS(pg_text(f->states), pg_text(f->satellite), pg_text(f->profile),
+                       pg_text(f->ns), pg_text(f->rule), pg_text(f->name), pg_text(q.selector),
+                       pg_text(q.key), pg_text(q.id), pg_int((int64_t)c->limit + 1)),
+             on_rows, c);
+}
