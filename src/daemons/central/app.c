@@ -10,6 +10,7 @@
 #include "hub/hub.h"
 #include "pg/migrate.h"
 #include "svc/auth.h"
+#include "svc/placement.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -176,6 +177,7 @@ ErrCode app_serve(App *app, Error *err)
         return err->code;
     app->changes = changes_new(app->loop, app->cfg->database_url);
     app->ingest = ingest_new(app);
+    app->fan_out = placement_fan_out;
     app->fleet = fleet_new(app);
     app->hub = hub_new(app);
     app->api = api_new(app);
