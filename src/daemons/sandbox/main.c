@@ -55,8 +55,8 @@ static void help(void)
 
 static ErrCode parse_range(const char *text, AppConfig *cfg, Error *err)
 {
-    StrView rest = sv(text);
-    char *lo_text = xasprintf(SV_FMT, SV_ARG(sv_cut(&rest, '-')));
+    StrView rest = sv(text), head = sv_cut(&rest, '-');
+    char *lo_text = xasprintf(SV_FMT, SV_ARG(head));
     uint64_t lo, hi;
     bool ok = str_to_u64(lo_text, &lo) && rest.p && str_to_u64(rest.p, &hi) && lo > 0 && lo <= hi &&
               hi < 65536;
