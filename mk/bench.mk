@@ -19,5 +19,10 @@ BENCH_PEERS := $(if $(shell pkg-config --exists grpc++ protobuf && echo yes),$(B
 bench-grpc: $(BENCH_B)/grpc_ours $(BENCH_B)/grpc_load $(BENCH_PEERS) ## gRPC server next to grpc-core's: CPU per message, memory per stream
 	tests/bench/grpc_bench $(BENCH_B)
 
-bench: bench-grpc ## all benches
-.PHONY: bench bench-grpc
+bench-rest: all ## a list of 10,000 clusters, and the start-up of swarmctl
+	tests/bench/rest_bench $(B)/bin
+bench-cost: all ## memory and CPU at rest in a running sandbox
+	tests/bench/rest_cost_bench $(B)/bin
+
+bench: bench-grpc bench-rest bench-cost ## all benches
+.PHONY: bench bench-grpc bench-rest bench-cost

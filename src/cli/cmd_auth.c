@@ -183,12 +183,12 @@ static const Column USER_COLS[] = {
 };
 static const Column TOKEN_COLS[] = {
     {"ID", "id", COL_TEXT, false, false, NULL},
-    {"NAME", "name", COL_TEXT, false, false, NULL},
     {"USER", "user", COL_TEXT, false, false, NULL},
     {"ROLE", "role", COL_TEXT, false, false, NULL},
     {"CREATED", "created_at", COL_AGE, false, false, NULL},
     {"USED", "last_used_at", COL_AGE, false, false, NULL},
     {"EXPIRES", "expires_at", COL_TIME, false, false, NULL},
+    {"FOR", "description", COL_TEXT, false, false, NULL},
     {0},
 };
 static const Column AUDIT_COLS[] = {
@@ -269,9 +269,8 @@ static int token_create_run(Cli *c)
     Error err;
     Reply r;
     cJSON *body = json_own(c->arena, cJSON_CreateObject());
-    cJSON_AddStringToObject(body, "name", cli_arg(c, 0));
-    if (cli_opt(c, "role"))
-        cJSON_AddStringToObject(body, "role", cli_opt(c, "role"));
+    cJSON_AddStringToObject(body, "description", cli_arg(c, 0));
+    cJSON_AddStringToObject(body, "role", str_or(cli_opt(c, "role"), "viewer"));
     if (rest_call(c, &(RestReq){"POST", api_path(c->arena, API_TOKEN_CREATE, NULL), body}, &r,
                   &err))
         return cli_fail_json(c, &err, r.json);
@@ -288,7 +287,7 @@ static const ArgSpec URL_ARG[] = {{"URL", "of central: https://host:8080", COMP_
 static const ArgSpec CTX_ARG[] = {{"CONTEXT", "its name", COMP_CONTEXT, false, false}, {0}};
 static const ArgSpec USER_ARG[] = {{"USER", "a name", COMP_NONE, false, false}, {0}};
 static const ArgSpec TOKEN_ARG[] = {{"TOKEN", "its id", COMP_NONE, false, false}, {0}};
-static const ArgSpec TOKEN_NAME[] = {{"NAME", "what it is for", COMP_NONE, false, false}, {0}};
+static const ArgSpec TOKEN_NAME[] = {{"PURPOSE", "what it is for", COMP_NONE, false, false}, {0}};
 static const OptSpec LOGIN_OPTS[] = {
     {"user", 'u', "NAME", "log in as (default: $USER)", COMP_NONE, NULL, false},
     {"token-stdin", 0, NULL, "read a token instead of a password from standard input", COMP_NONE,
@@ -296,9 +295,9 @@ static const OptSpec LOGIN_OPTS[] = {
     {"ca", 0, "FILE", "certificate of central's CA (pg-swarm-central ca)", COMP_FILE, NULL, false},
     {"name", 0, "CONTEXT", "how to call it (default: default)", COMP_NONE, NULL, false},
     {0}};
-static const OptSpec ROLE_OPTS[] = {
-    {"role", 0, "ROLE", "viewer, operator or admin", COMP_CHOICE, "viewer|operator|admin", false},
-    {0}};
+static const OptSpec ROLE_OPTS[] = {{"role", 0, "ROLE", "viewer (default), operator or admin",
+                                     COMP_CHOICE, "viewer|operator|admin", false},
+                                    {0}};
 
 const CmdSpec CMD_LOGIN = {
     .path = "login",

@@ -195,6 +195,10 @@ static int preview_run(Cli *c)
             printf("%s %s@%s\n", GROUPS[i][1], item_text(c->arena, item, "cluster"),
                    item_text(c->arena, item, "satellite"));
     }
+    const cJSON *bad;
+    cJSON_ArrayForEach(bad, json_at(r.json, "conflicts"))
+        printf("! %s@%s: %s\n", item_text(c->arena, bad, "cluster"),
+               item_text(c->arena, bad, "satellite"), item_text(c->arena, bad, "reason"));
     fflush(stdout);
     cli_say(c, "%d to add, %d to keep, %d left behind", cJSON_GetArraySize(json_at(r.json, "add")),
             cJSON_GetArraySize(json_at(r.json, "keep")),

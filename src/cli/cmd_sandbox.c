@@ -63,6 +63,8 @@ static ErrCode all_up(Sandbox *s, Error *err)
         rc = central_up(s, err);
     if (rc == ERR_OK)
         rc = images_write(s, err);
+    if (cli_flag(s->c, "central-only"))
+        return rc;
     for (size_t i = 0; i < s->nsites && rc == ERR_OK; i++) {
         Step st = step_begin(s, "Kubernetes of %s", s->sites[i].name);
         rc = site_up(s, &s->sites[i], err);
@@ -194,6 +196,7 @@ static const OptSpec UP_OPTS[] = {
     {"site", 0, "NAME[:K=V,...]",
      "a site and its satellite's labels; may be given again (default: edge-a and edge-b)",
      COMP_NONE, NULL, true},
+    {"central-only", 0, NULL, "central and its PostgreSQL, no site", COMP_NONE, NULL, false},
     {0}};
 static const OptSpec DOWN_OPTS[] = {
     {"purge", 0, NULL, "remove its state and data too", COMP_NONE, NULL, false}, {0}};
