@@ -16,6 +16,7 @@ typedef struct StrView {
 
 #define SV(literal) ((StrView){(literal), sizeof(literal) - 1})
 #define SV_FMT "%.*s"
+/* Evaluates its argument twice: a variable, not a call. */
 #define SV_ARG(v) (int)(v).n, (v).p
 static inline StrView sv(const char *s)
 {
