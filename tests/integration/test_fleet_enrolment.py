@@ -1,0 +1,178 @@
+"""How a satellite becomes a known one, and what an unknown one gets: nothing. Over TLS, with stock grpcio."""
+import grpc
+import pytest
+
+from central_util import Central, Postgres, Rest, Satellite, Stream, pb, wait_until
+
+R = pb.registration
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    pg = Postgres()
+    yield pg
+    pg.remove()
+
+
+@pytest.fixture(scope="module")
+def central(postgres):
+    c = Central(postgres.database(), plaintext=True).start()
+    yield c
+    c.remove()
+
+
+def refused(fn):
+    with pytest.raises(grpc.RpcError) as e:
+        fn()
+    return e.value.code()
+
+
+def test_init_is_idempotent(central):
+    with open(f"{central.dir}/token", encoding="ascii") as f:
+        token = f.read()
+    out = central.init().stdout
+    assert "is there already" in out
+    with open(f"{central.dir}/token", encoding="ascii") as f:
+        assert f.read() == token
+    assert central.admin().get("/api/v1/auth/whoami")["role"] == "admin"
+
+
+def test_another_key_file_is_refused(central, postgres):
+    other = Central(central.conninfo, folder=central.dir)
+    other.env["PGSWARM_KEY_FILE"] = f"{central.dir}/other-key"
+    with pytest.raises(Exception) as e:
+        other.init()
+    assert "does not open with this key file" in e.value.stderr
+
+
+def test_registration_is_idempotent_by_key(central):
+    s = Satellite(central, "idem", tier="edge")
+    first = s.register()
+    again = s.register()
+    assert again.satellite_id == first.satellite_id and again.temp_token != first.temp_token
+    assert refused(lambda: s.check(temp_token=first.temp_token)) == grpc.StatusCode.UNAUTHENTICATED
+    assert s.check().state == R.APPROVAL_STATE_PENDING
+    assert s.check().certificate_pem == ""
+    row = next(x for x in central.admin().get("/api/v1/satellites?state=pending")["items"] if x["id"] == s.id)
+    assert row["name"] == "idem" and row["labels"] == {"tier": "edge"} and row["connected"] is False
+    # Another site may say the same about itself: it is another one.
+    assert Satellite(central, "idem").register().satellite_id != first.satellite_id
+
+
+@pytest.mark.parametrize("bad", [
+    {"csr_pem": "no certificate request"},
+    {"csr_pem": ""},
+    {"labels": {"not a label": "x"}},
+    {"k8s_cluster_name": "x" * 300},
+])
+def test_bad_registrations(central, bad):
+    assert refused(lambda: Satellite(central, "bad").register(**bad)) == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_unknown_ids_and_tokens(central):
+    s = Satellite(central, "guess")
+    s.register()
+    for kw in ({"temp_token": "0" * 64}, {"temp_token": ""}, {"satellite_id": "not-a-uuid"}):
+        assert refused(lambda: s.check(**kw)) == grpc.StatusCode.UNAUTHENTICATED
+    central.sql("UPDATE satellites SET temp_token_expires = now() - interval '1 s' WHERE id = %s", s.id)
+    assert refused(s.check) == grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_approved(central):
+    s = Satellite(central, "edge-a").enrol()
+    again = s.check()
+    assert again.auth_token == s.token and again.certificate_pem == s.cert and again.name == "edge-a"
+    assert "BEGIN CERTIFICATE" in again.ca_pem
+    other = Satellite(central, "edge-a")
+    other.register()
+    status, body = central.admin().call("POST", f"/api/v1/satellites/{other.id}/approve", {"name": "edge-a"})
+    assert status == 409 and "edge-a" in body["error"]["message"]
+    status, body = central.admin().call("POST", f"/api/v1/satellites/{s.id}/approve", {"name": "edge-b"})
+    assert status == 412, body
+
+
+def test_rejected_gets_nothing(central):
+    s = Satellite(central, "nope")
+    s.register()
+    assert central.admin().call("POST", f"/api/v1/satellites/{s.id}/reject")[0] == 200
+    r = s.check()
+    assert r.state == R.APPROVAL_STATE_REJECTED and not r.certificate_pem and not r.auth_token
+
+
+def test_streams_without_credentials(central):
+    with central.channel() as ch:
+        assert Stream(ch).hello().ended() == grpc.StatusCode.UNAUTHENTICATED
+    # A certificate that somebody else signed does not survive the handshake.
+    from fake_central import CA
+    import tempfile
+    s = Satellite(central, "forged")
+    s.register()
+    with tempfile.TemporaryDirectory() as folder:
+        forged = CA(folder).sign_client(s.csr, s.id)
+    with central.channel(s.key.encode(), forged.encode()) as ch:
+        assert Stream(ch).hello().ended() == grpc.StatusCode.UNAVAILABLE
+    for meta in (None, [("authorization", "Bearer " + "0" * 64)], [("authorization", "Basic abc")]):
+        with grpc.insecure_channel(f"127.0.0.1:{central.plain_port}") as ch:
+            assert Stream(ch, metadata=meta).hello().ended() == grpc.StatusCode.UNAUTHENTICATED
+    # The TLS listener takes no token, the plaintext one no word for it.
+    ok = Satellite(central, "tokens").enrol()
+    with central.channel() as ch:
+        assert Stream(ch, metadata=[("authorization", f"Bearer {ok.token}")]).hello().ended() == \
+            grpc.StatusCode.UNAUTHENTICATED
+    with grpc.insecure_channel(f"127.0.0.1:{central.plain_port}") as ch:
+        st = Stream(ch, metadata=[("authorization", f"Bearer {ok.token}")]).hello()
+        st.send(heartbeat=pb.satellite.Heartbeat(at_us=7))
+        assert st.wait("heartbeat_ack").at_us == 7
+
+
+def test_revoked_is_cut(central):
+    s = Satellite(central, "gone").enrol()
+    stream = s.connect()
+    status, body = central.admin().call("POST", "/api/v1/satellites/gone/revoke")
+    assert status == 200 and body["state"] == "revoked"
+    assert stream.ended() == grpc.StatusCode.PERMISSION_DENIED
+    assert s.open().hello().ended() == grpc.StatusCode.PERMISSION_DENIED
+    with grpc.insecure_channel(f"127.0.0.1:{central.plain_port}") as ch:
+        assert Stream(ch, metadata=[("authorization", f"Bearer {s.token}")]).hello().ended() == \
+            grpc.StatusCode.PERMISSION_DENIED
+    assert s.check().state == R.APPROVAL_STATE_REJECTED
+    assert central.admin().call("DELETE", f"/api/v1/satellites/{s.id}")[0] == 204
+    s.close()
+
+
+def test_passwords_roles_and_audit(central):
+    anon, admin = Rest(central), central.admin()
+    assert anon.call("POST", "/api/v1/auth/login", {"name": "ann", "password": "wrong horse"})[0] == 401
+    assert anon.call("POST", "/api/v1/auth/login", {"name": "nobody", "password": "wrong horse"})[0] == 401
+    status, body = anon.call("POST", "/api/v1/auth/login", {"name": "ann", "password": "correct horse battery"})
+    assert status in (200, 201), body
+    assert Rest(central, body["token"]).get("/api/v1/auth/whoami")["name"] == "ann"
+    assert admin.call("POST", "/api/v1/users", {"name": "vic", "role": "viewer", "password": "long enough"})[0] == 201
+    assert admin.call("POST", "/api/v1/users", {"name": "vic", "role": "viewer", "password": "long enough"})[0] == 409
+    status, body = anon.call("POST", "/api/v1/auth/login", {"name": "vic", "password": "long enough"})
+    viewer = Rest(central, body["token"])
+    s = Satellite(central, "for-viewer")
+    s.register()
+    assert viewer.get("/api/v1/satellites")["total"] >= 1
+    before = central.sql("SELECT count(*) FROM audit")[0][0]
+    for method, path in (("POST", f"/api/v1/satellites/{s.id}/approve"), ("POST", f"/api/v1/satellites/{s.id}/reject"),
+                         ("POST", "/api/v1/users"), ("DELETE", f"/api/v1/satellites/{s.id}")):
+        assert viewer.call(method, path, {"name": "x"} if method == "POST" else None)[0] == 403, path
+    assert central.sql("SELECT count(*) FROM audit")[0][0] == before
+    assert admin.call("POST", f"/api/v1/satellites/{s.id}/approve", {"name": "for-viewer"})[0] == 200
+    rows = central.sql("SELECT user_name, action, object FROM audit ORDER BY id DESC LIMIT 1")
+    assert rows == [("ann", "satellite.approve", "satellite/for-viewer")]
+    assert admin.call("DELETE", "/api/v1/users/ann")[0] == 412  # the last admin
+    assert admin.call("DELETE", "/api/v1/users/vic")[0] == 204
+    wait_until("tokens of a removed user end", lambda: viewer.call("GET", "/api/v1/satellites")[0] == 401)
+
+
+def test_secrets_are_nowhere_in_the_clear(central):
+    """Neither tokens nor keys, in no table and no log."""
+    s = Satellite(central, "secret").enrol()
+    with open(f"{central.dir}/token", encoding="ascii") as f:
+        admin_token = f.read().strip()
+    dump = "\n".join(str(central.sql(f"SELECT * FROM {t}")) for t in
+                     ("satellites", "tokens", "users", "secrets", "events", "audit"))
+    for secret in (s.token, s.temp, admin_token, "correct horse battery", "PRIVATE KEY"):
+        assert secret not in dump and secret not in central.log()
