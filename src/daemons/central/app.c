@@ -11,6 +11,7 @@
 #include "pg/migrate.h"
 #include "svc/auth.h"
 #include "svc/placement.h"
+#include "svc/placement.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -175,6 +176,7 @@ ErrCode app_serve(App *app, Error *err)
     if (announce(app, err) ||
         ca_serve(app->ca, config_sans(a, app->cfg), &http_tls, &grpc_tls, err))
         return err->code;
+    app->fan_out = placement_fan_out;
     app->changes = changes_new(app->loop, app->cfg->database_url);
     app->ingest = ingest_new(app);
     app->fan_out = placement_fan_out;
