@@ -21,7 +21,7 @@ struct LogStream {
     Line ring[QUEUE];
     size_t first, n;
     uint64_t dropped, dropped_untold;
-    bool flush_asked;
+    bool flush_asked, ending;
     Timer *timer;
 };
 
@@ -89,7 +89,7 @@ static void flush(void *ctx)
 static void arm(void *ctx)
 {
     LogStream *s = ctx;
-    if (!s->timer)
+    if (!s->timer && !s->ending)
         s->timer = timer_start(s->l, FLUSH_MS, 0, flush, s);
 }
 
@@ -123,6 +123,13 @@ LogStream *logstream_start(Loop *l, Link *link)
     return s;
 }
 
+static void free_now(void *ctx)
+{
+    LogStream *s = ctx;
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
 void logstream_free(LogStream *s)
 {
     Line line;
@@ -130,10 +137,10 @@ void logstream_free(LogStream *s)
         return;
     log_set_sink(NULL, NULL);
     timer_stop(s->timer);
+    s->ending = true;
     while (take(s, &line))
         line_free(&line);
-    pthread_mutex_destroy(&s->lock);
-    free(s);
+    loop_post(s->l, free_now, s); /* behind an arm() that may still be on its way */
 }
 
 uint64_t logstream_dropped(const LogStream *s)
