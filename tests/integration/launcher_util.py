@@ -26,7 +26,7 @@ FIELDS = {
     "stamp_role": 36, "stamp_epoch": 37, "timeline": 38, "job": 39, "job_started": 40,
     "last_job": 41, "last_code": 42, "last_message": "43t", "exits": 44, "exit_status": 45,
     "exit_signal": 46, "permits_expired": 47, "disk_total": 48, "disk_used": 49, "wal_total": 50,
-    "wal_used": 51, "version": "52t", "pg_major": 53,
+    "wal_used": 51, "version": "52t", "pg_major": 53, "terminating": 54,
 }
 TAGS = {int(str(v).rstrip("t")): (k, str(v).endswith("t")) for k, v in FIELDS.items()}
 

@@ -74,9 +74,11 @@ class Pod(Node):
         self.sidecar.wait(20)
 
     def stop_pod(self, sig=signal.SIGTERM):
-        self.kill_sidecar(sig)
+        """Both containers at once, as a kubelet does it."""
+        self.sidecar.send_signal(sig)
         self.proc.send_signal(sig)
         self.proc.wait(30)
+        self.sidecar.wait(20)
 
     def rss_kib(self):
         text = open(f"/proc/{self.sidecar.pid}/status").read()

@@ -224,6 +224,22 @@ def test_configmap_change_is_reloaded(kube, cluster):
         wait_until("the new value", lambda p=p: p.query("show work_mem") == [("9MB",)])
 
 
+def test_slow_shutdown_keeps_its_permit(kube, cluster):
+    a, b = cluster(2)
+    walreceiver = b.query("select pid from pg_stat_wal_receiver")[0][0]
+    os.kill(walreceiver, signal.SIGSTOP)  # a fast shutdown waits until the standby has everything
+    a.query("create table t as select generate_series(1, 10000) x")
+    t0 = boot_ms()
+    for p in (a.sidecar, a.proc):
+        p.send_signal(signal.SIGTERM)
+    wait_until("the permit of the start is over", lambda: boot_ms() > t0 + 4500)
+    assert a.processes() and a.sidecar.poll() is None
+    os.kill(walreceiver, signal.SIGCONT)
+    assert a.proc.wait(20) == 0 and a.sidecar.wait(20) == 0
+    assert "the permit ran out" not in a.log() and "database system is shut down" in a.log()
+    assert b.query("select count(*) from t") == [(10000,)]
+
+
 def test_short_outage_of_the_api_is_no_event(kube, cluster):
     a, b = cluster(2)
     started = a.query("select pg_postmaster_start_time()")

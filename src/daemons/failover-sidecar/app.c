@@ -8,7 +8,7 @@
 #include "member/member.h"
 #include <signal.h>
 
-enum { SETTLE_MS = 5 * 1000 };
+enum { SETTLE_MS = 5 * 1000, LINGER_MS = 500, GIVE_UP_MS = 55 * 1000 };
 
 typedef struct App {
     Loop *loop;
@@ -20,14 +20,31 @@ typedef struct App {
     ConfWatch *confwatch;
     HttpServer *http;
     SigWatch *term, *intr;
-    Timer *settle;
+    Timer *settle, *ending;
+    uint64_t end_at, give_up_at; /* loop time */
 } App;
+
+/* When the whole pod ends, the launcher shuts PostgreSQL down, and until that is done its permit
+ * must be extended. When only we end, PostgreSQL goes on without us. */
+static void on_ending(void *ctx)
+{
+    App *app = ctx;
+    uint64_t now = loop_now(app->loop);
+    const LpMsg *s = launcher_state(member_launcher(app->member));
+    bool shutting_down = s && s->num[LPF_TERMINATING] && s->num[LPF_PG] != LP_PG_DOWN;
+    if (now >= app->give_up_at || (now >= app->end_at && !shutting_down))
+        loop_stop(app->loop);
+}
 
 static void on_signal(void *ctx, int signum)
 {
     App *app = ctx;
-    log_info("app", "asked to end; PostgreSQL goes on", "signal=%d", signum);
-    loop_stop(app->loop);
+    if (app->ending)
+        return;
+    log_info("app", "asked to end", "signal=%d", signum);
+    app->end_at = loop_now(app->loop) + LINGER_MS;
+    app->give_up_at = loop_now(app->loop) + GIVE_UP_MS;
+    app->ending = timer_start(app->loop, LINGER_MS, 100, on_ending, app);
 }
 
 static void on_command(void *ctx, const SidecarDown *cmd)
@@ -93,6 +110,7 @@ static void tear_down(App *app)
     sigwatch_stop(app->term);
     sigwatch_stop(app->intr);
     timer_stop(app->settle);
+    timer_stop(app->ending);
     http_server_free(app->http);
     confwatch_free(app->confwatch);
     member_free(app->member);

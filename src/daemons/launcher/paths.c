@@ -43,11 +43,32 @@ static const char *find_bindir(Arena *a)
     return NULL;
 }
 
-static const char *wal_root(void)
+enum { MOUNTINFO_MAX = 1024 * 1024 };
+
+/* A folder of that name in the image is no volume: WAL there would be gone with the container. */
+static bool is_mount_point(Arena *a, const char *dir)
 {
-    const char *dir = env_or("PGSWARM_WAL_DIR", "/var/lib/postgresql/wal");
+    StrView rest;
+    if (file_read(a, "/proc/self/mountinfo", MOUNTINFO_MAX, &rest, NULL))
+        return false;
+    while (rest.n) {
+        StrView line = sv_cut(&rest, '\n'), field = {0};
+        for (int i = 0; i < 5; i++) /* id, parent, major:minor, root, mount point */
+            field = sv_cut(&line, ' ');
+        if (sv_eqs(field, dir))
+            return true;
+    }
+    return false;
+}
+
+static const char *wal_root(Arena *a)
+{
+    const char *given = getenv("PGSWARM_WAL_DIR");
+    const char *dir = str_or(given, "/var/lib/postgresql/wal");
     struct stat st;
-    return stat(dir, &st) == 0 && S_ISDIR(st.st_mode) ? dir : NULL;
+    if (stat(dir, &st) || !S_ISDIR(st.st_mode))
+        return NULL;
+    return !str_empty(given) || is_mount_point(a, dir) ? dir : NULL;
 }
 
 static ErrCode load_data(Arena *a, Paths *p, Error *err)
@@ -74,7 +95,7 @@ ErrCode paths_load(Arena *a, Paths *ret, Error *err)
     Paths p = {0};
     if (load_data(a, &p, err))
         return err->code;
-    p.wal_root = wal_root();
+    p.wal_root = wal_root(a);
     p.run = env_or("PGSWARM_RUN_DIR", "/pgswarm/run");
     p.socket = arena_printf(a, "%s/launcher.sock", p.run);
     p.conf = arena_printf(a, "%s/postgresql.conf", p.run);

@@ -49,6 +49,7 @@ void state_message(Launcher *l, LpMsg *ret, Arena *a)
         {LPF_EXIT_SIGNAL, (uint64_t)pm->exit_signal},
         {LPF_PERMITS_EXPIRED, pm->permits_expired},
         {LPF_PORT, l->up.port},
+        {LPF_TERMINATING, l->terminating},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         ret->num[rows[i].field] = rows[i].value;
@@ -269,7 +270,9 @@ static ErrCode on_permit(Launcher *l, Client *c, const LpMsg *m, bool *later, Er
 {
     (void)c, (void)later;
     uint64_t epoch = m->num[LPF_EPOCH];
-    if (l->pm.state != LP_PG_UP || l->pm.role != LP_ROLE_PRIMARY)
+    /* A fast shutdown may take its time, as long as the lease is kept. */
+    if (l->pm.state == LP_PG_DOWN || l->pm.role != LP_ROLE_PRIMARY ||
+        l->pm.stopping >= LP_STOP_IMMEDIATE)
         return err_set(err, ERR_PRECONDITION, "permit: PostgreSQL does not run as a primary");
     if (pm_permit(&l->pm, epoch, m->num[LPF_DEADLINE], clock_boot_ms(), err))
         return err->code;

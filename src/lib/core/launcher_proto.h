@@ -78,7 +78,8 @@ typedef enum LpType {
     X(WAL_TOTAL, 50, N) /* of the WAL volume; 0: none of its own */           \
     X(WAL_USED, 51, N)                                                        \
     X(VERSION, 52, T)                                                         \
-    X(PG_MAJOR, 53, N)
+    X(PG_MAJOR, 53, N)                                                        \
+    X(TERMINATING, 54, N) /* asked to end; PostgreSQL is being shut down */
 
 typedef enum LpField {
 #define X(name, tag, kind) LPF_##name,

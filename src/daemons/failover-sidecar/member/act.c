@@ -55,7 +55,7 @@ static void on_permit(void *ctx, const Error *err)
 static void extend_permit(Member *m)
 {
     const LpMsg *s = launcher_state(m->launcher);
-    if (!s || s->num[LPF_PG] != LP_PG_UP || s->num[LPF_ROLE] != LP_ROLE_PRIMARY)
+    if (!s || s->num[LPF_PG] == LP_PG_DOWN || s->num[LPF_ROLE] != LP_ROLE_PRIMARY)
         return;
     LpMsg msg = {.type = LP_PERMIT};
     msg.num[LPF_EPOCH] = lease_info(m->lease)->epoch;
