@@ -38,6 +38,8 @@ static void map_row(Arena *a, const PgResult *r, int row, ProfileRow *ret)
 }
 
 typedef struct Find {
+    App *app;
+    PgConn *tx;
     Arena *a;
     ProfileRef ref;
     ProfileDone done;
@@ -62,17 +64,37 @@ static void found(void *ctx, const Error *err, PgResult *r)
     f->done(f->ctx, err, err ? NULL : &row);
 }
 
+static void read_it(Find *f)
+{
+    store_query(f->app, f->tx,
+                "SELECT " COLS FROM "WHERE p.name = $1 AND v.version = CASE WHEN $2 = 0 THEN "
+                "p.version ELSE $2 END",
+                PG_PARAMS(pg_text(f->ref.name), pg_int(f->ref.version)), found, f);
+}
+
+static void locked(void *ctx, const Error *err, PgResult *r)
+{
+    Find *f = ctx;
+    (void)r;
+    if (err)
+        f->done(f->ctx, err, NULL);
+    else
+        read_it(f);
+}
+
 void profile_find(App *app, PgConn *tx, Arena *a, const ProfileRef *ref, ProfileDone done,
                   void *ctx)
 {
     Find *f = arena_new_of(a, Find);
-    *f = (Find){a, *ref, done, ctx};
+    *f = (Find){app, tx, a, *ref, done, ctx};
     f->ref.name = arena_strdup(a, ref->name);
-    const char *sql = ref->lock ? "SELECT " COLS FROM "WHERE p.name = $1 AND v.version = CASE WHEN "
-                                  "$2 = 0 THEN p.version ELSE $2 END FOR UPDATE OF p"
-                                : "SELECT " COLS FROM "WHERE p.name = $1 AND v.version = CASE WHEN "
-                                  "$2 = 0 THEN p.version ELSE $2 END";
-    store_query(app, tx, sql, PG_PARAMS(pg_text(ref->name), pg_int(ref->version)), found, f);
+    /* The lock is a statement of its own: one that waited would join the newer profile with the
+     * versions of its own older snapshot, and find nothing. */
+    if (ref->lock)
+        store_query(app, tx, "SELECT 1 FROM profiles WHERE name = $1 FOR UPDATE",
+                    PG_PARAMS(pg_text(ref->name)), locked, f);
+    else
+        read_it(f);
 }
 
 /* ---- lists ---- */
