@@ -46,9 +46,17 @@ static const struct {
     {"updated_at", TIME},
 };
 
+/* The filter's texts: $1 to $7 of both statements. */
+enum { FILTER_PARAMS = 7, LIST_PARAMS = 10 };
+
 typedef struct ListCall {
+    App *app;
     Arena *a;
     uint32_t limit;
+    bool first_page;
+    PgParam filter[FILTER_PARAMS];
+    StrBuf json; /* freed with the arena */
+    const char *next;
     ClusterListDone done;
     void *ctx;
 } ListCall;
@@ -97,19 +105,43 @@ static bool cursor_read(Arena *a, const char *hex, const char **ret_key, const c
     return true;
 }
 
+#define FILTER                                                                         \
+    "($1::text IS NULL OR state = ANY (string_to_array($1, ','))) AND "                \
+    "($2::text IS NULL OR satellite = $2) AND ($3::text IS NULL OR profile = $3) AND " \
+    "($4::text IS NULL OR namespace = $4) AND ($5::text IS NULL OR rule = $5) AND "    \
+    "($6::text IS NULL OR position($6 IN name) > 0) AND "                              \
+    "($7::jsonb IS NULL OR labels_select(satellite_labels, $7::jsonb))"
+
+static void finish(ListCall *c, int64_t total)
+{
+    StrBuf *b = &c->json;
+    strbuf_addf(b, ",\"total\":%lld", (long long)total);
+    if (c->next)
+        strbuf_addf(b, ",\"next\":\"%s\"", c->next);
+    strbuf_addc(b, '}');
+    c->done(c->ctx, NULL, b);
+}
+
+static void on_count(void *ctx, const Error *err, PgResult *r)
+{
+    ListCall *c = ctx;
+    if (err)
+        c->done(c->ctx, err, NULL);
+    else
+        finish(c, pg_get_int(r, 0, 0));
+}
+
 static void on_rows(void *ctx, const Error *err, PgResult *r)
 {
     ListCall *c = ctx;
-    AUTO_STRBUF b = {0};
     if (err) {
         c->done(c->ctx, err, NULL);
         return;
     }
-    JsonOut j = json_out(&b);
+    JsonOut j = json_out(&c->json);
     int rows = pg_rows(r), n = rows > (int)c->limit ? (int)c->limit : rows;
-    strbuf_reserve(&b, (size_t)n * 640 + 64);
-    json_obj(&j);
-    json_key(&j, "items");
+    strbuf_reserve(&c->json, (size_t)n * 512 + 128);
+    strbuf_adds(&c->json, "{\"items\":");
     json_arr(&j);
     for (int i = 0; i < n; i++) {
         json_obj(&j);
@@ -118,11 +150,14 @@ static void on_rows(void *ctx, const Error *err, PgResult *r)
         json_obj_end(&j);
     }
     json_arr_end(&j);
-    json_put_int(&j, "total", rows ? pg_get_int(r, 0, CLUSTER_COLUMN_COUNT + 1) : 0);
     if (rows > n)
-        json_put_str(&j, "next", cursor_of(c->a, r, n - 1));
-    json_obj_end(&j);
-    c->done(c->ctx, NULL, &b);
+        c->next = cursor_of(c->a, r, n - 1);
+    /* Counting is worth a statement only when this page does not know. */
+    if (c->first_page && !c->next)
+        finish(c, n);
+    else
+        pg_query(c->app->pool, "SELECT count(*) FROM cluster_list WHERE " FILTER, c->filter,
+                 FILTER_PARAMS, on_count, c);
 }
 
 static int sort_of(const char *name)
@@ -148,23 +183,15 @@ static ErrCode check_states(Arena *a, const char *states, Error *err)
     return ERR_OK;
 }
 
-#define FILTER                                                                         \
-    "($1::text IS NULL OR state = ANY (string_to_array($1, ','))) AND "                \
-    "($2::text IS NULL OR satellite = $2) AND ($3::text IS NULL OR profile = $3) AND " \
-    "($4::text IS NULL OR namespace = $4) AND ($5::text IS NULL OR rule = $5) AND "    \
-    "($6::text IS NULL OR position($6 IN name) > 0) AND "                              \
-    "($7::jsonb IS NULL OR labels_select(satellite_labels, $7::jsonb))"
-
 /* Only words of our own tables go into the text of the statement. */
 static const char *list_sql(Arena *a, int sort, bool down)
 {
-    return arena_printf(
-        a,
-        "WITH f AS (SELECT " CLUSTER_COLUMNS ", %s AS k FROM cluster_list WHERE " FILTER ") "
-        "SELECT f.*, (SELECT count(*) FROM f) FROM f "
-        "WHERE $8::text IS NULL OR (k, id) %s ($8::%s, $9::uuid) ORDER BY k %s, id %s LIMIT $10",
-        sorts[sort].column, down ? "<" : ">", sorts[sort].type, down ? "DESC" : "ASC",
-        down ? "DESC" : "ASC");
+    const char *order = down ? "DESC" : "ASC", *key = sorts[sort].column;
+    return arena_printf(a,
+                        "SELECT " CLUSTER_COLUMNS ", %s FROM cluster_list WHERE " FILTER
+                        " AND ($8::text IS NULL OR (%s, id) %s ($8::%s, $9::uuid)) "
+                        "ORDER BY %s %s, id %s LIMIT $10",
+                        key, key, down ? "<" : ">", sorts[sort].type, key, order, order);
 }
 
 typedef struct Asked {
@@ -194,6 +221,11 @@ static ErrCode read_filter(Arena *a, const ClusterFilter *f, Asked *q, Error *er
     return ERR_OK;
 }
 
+static void free_json(void *json)
+{
+    strbuf_done(json);
+}
+
 typedef struct Refused {
     ClusterListDone done;
     void *ctx;
@@ -216,10 +248,20 @@ void cluster_list_json(App *app, Arena *a, const ClusterFilter *f, ClusterListDo
         return;
     }
     ListCall *c = arena_new_of(a, ListCall);
-    *c = (ListCall){a, f->limit ? f->limit : 100, done, ctx};
-    pg_query(app->pool, list_sql(a, q.sort, q.down),
-             PG_PARAMS(pg_text(f->states), pg_text(f->satellite), pg_text(f->profile),
-                       pg_text(f->ns), pg_text(f->rule), pg_text(f->name), pg_text(q.selector),
-                       pg_text(q.key), pg_text(q.id), pg_int((int64_t)c->limit + 1)),
-             on_rows, c);
+    *c = (ListCall){.app = app,
+                    .a = a,
+                    .limit = f->limit ? f->limit : 100,
+                    .first_page = !f->after,
+                    .filter = {pg_text(f->states), pg_text(f->satellite), pg_text(f->profile),
+                               pg_text(f->ns), pg_text(f->rule), pg_text(f->name),
+                               pg_text(q.selector)},
+                    .done = done,
+                    .ctx = ctx};
+    arena_on_free(a, free_json, &c->json);
+    PgParam params[LIST_PARAMS];
+    memcpy(params, c->filter, sizeof c->filter);
+    params[7] = pg_text(q.key);
+    params[8] = pg_text(q.id);
+    params[9] = pg_int((int64_t)c->limit + 1);
+    pg_query(app->pool, list_sql(a, q.sort, q.down), params, LIST_PARAMS, on_rows, c);
 }
