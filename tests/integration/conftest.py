@@ -3,6 +3,8 @@ import os, subprocess, time
 
 import pytest
 
+from rest_util import Central, Postgres
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("PGSWARM_BIN", os.path.join(ROOT, "build/release/bin"))
 
@@ -36,3 +38,21 @@ def kube_api(tmp_path_factory):
             proc.wait(20)
         except subprocess.TimeoutExpired:
             proc.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """One throwaway PostgreSQL for the tests of the REST interface."""
+    p = Postgres()
+    yield p
+    p.stop()
+
+
+@pytest.fixture(scope="module")
+def central(postgres):
+    """A central that serves, its admin's token known. Shared by the tests of one file."""
+    c = Central(postgres.create_database())
+    c.init()
+    c.start()
+    yield c
+    c.stop()

@@ -13,10 +13,19 @@ static const char PREFACE[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /* ---- lifetime ---- */
 
+/* Freed by their owner, but a connection still closes or a handler still has a request. When the
+ * loop never turns again, they stay here. */
+static HttpServer *ended;
+
 void http_server_unref(HttpServer *s)
 {
     if (--s->refs)
         return;
+    for (HttpServer **at = &ended; *at; at = &(*at)->next_ended)
+        if (*at == s) {
+            *at = s->next_ended;
+            break;
+        }
     map_free(s->per_ip);
     free(s);
 }
@@ -357,6 +366,8 @@ void http_server_free(HttpServer *s)
     if (!s || s->freed)
         return;
     s->freed = true;
+    s->next_ended = ended;
+    ended = s;
     listener_close(s->listener);
     s->listener = NULL;
     timer_stop(s->tick);

@@ -104,6 +104,7 @@ struct HttpServer {
     void (*drained)(void *ctx);
     void *drained_ctx;
     bool draining, freed;
+    HttpServer *next_ended;
 };
 
 /* server.c */
