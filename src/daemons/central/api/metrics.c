@@ -82,6 +82,8 @@ static void add_hub(StrBuf *b, const App *app)
     const HubStats *h = hub_stats(app->hub);
     one(b, "ws_clients", "gauge", "WebSocket clients.", (double)h->clients);
     one(b, "ws_messages_total", "counter", "WebSocket messages sent.", (double)h->messages);
+    one(b, "ws_refreshes_total", "counter", "Times the hub read what changed.",
+        (double)h->refreshes);
     one(b, "ws_resyncs_total", "counter", "Times a slow client was made to start anew.",
         (double)h->resyncs);
 }

@@ -75,6 +75,7 @@ void hub_client_resync(HubClient *c)
 {
     HubFrame f = {"resync", "", c->hub->cursor, false};
     c->stale = false;
+    c->cursor = 0;
     c->hub->stats.resyncs++;
     tell(c, &f, &schema_EVENT, &(ObjList){0});
     if (c->join)

@@ -112,6 +112,7 @@ static void refresh_end(Refresh *r, const Error *err)
 {
     Hub *h = r->hub;
     h->refreshing[r->topic] = false;
+    h->stats.refreshes++;
     arena_free(r->a);
     if (err) {
         log_warn("hub", "news are lost, clients begin anew", "error=%s", log_quote(err->msg));
@@ -131,7 +132,6 @@ static Refresh *refresh_new(Hub *h, HubTopic t)
     r->topic = t;
     r->a = a;
     h->refreshing[t] = true;
-    h->stats.refreshes++;
     hub_ref(h);
     return r;
 }
