@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from central_util import BIN
+from rest_util import BIN
 
 OPEN_GETS = ["/healthz", "/metrics", "/api/v1/openapi.json", "/api/v1/version"]
 

@@ -7,7 +7,7 @@ import uuid
 import pytest
 import websockets
 
-from central_util import wait_until
+from rest_util import wait_until
 
 
 def connect(central, query="", token=None):
