@@ -1,5 +1,6 @@
 #include "api/request.h"
 #include "codec/yaml.h"
+#include "store/schema.h"
 
 static void json_free(void *o)
 {
@@ -15,18 +16,14 @@ ErrCode body_parse(ApiReq *r, cJSON **ret, Error *err)
     if (!sv_trim(body).n) {
         return ERR_OK;
     }
-    if (strstr(type, "protobuf")) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "the body of the request was in an unknown format - accepted media types "
-                       "include: application/json, application/yaml");
-    }
-    ErrCode rc = strstr(type, "yaml") && body.p[0] != '{'
-                     ? yaml_parse(r->a, body, LIMIT_KUBE_OBJECT, &o, err)
-                     : js_parse(body, &o, err);
+    bool yaml = strstr(type, "yaml") && body.p[0] != '{';
+    ErrCode rc = strstr(type, "protobuf") ? schema_from_protobuf(body, &o, err)
+                 : yaml                   ? yaml_parse(r->a, body, LIMIT_KUBE_OBJECT, &o, err)
+                                          : js_parse(body, &o, err);
     if (rc) {
         return rc;
     }
-    if (!(strstr(type, "yaml") && body.p[0] != '{')) {
+    if (!yaml) {
         arena_on_free(r->a, json_free, o);
     }
     *ret = o;

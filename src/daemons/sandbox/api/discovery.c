@@ -222,6 +222,10 @@ void handle_discovery(ApiReq *r, const char *path)
         reply_text(r, 200, "ok");
         return;
     }
+    if (str_eq(path, "/openapi/v2")) {
+        handle_openapi_v2(r);
+        return;
+    }
     if (str_starts(path, "/openapi/")) {
         handle_openapi(r, path);
         return;

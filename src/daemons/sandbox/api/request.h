@@ -54,6 +54,7 @@ ErrCode query_selectors(ApiReq *r, StoreQuery *q, Error *err) MUST_USE;
 void handle_discovery(ApiReq *r, const char *path); /* /api, /apis, /version, health, openapi */
 bool is_discovery(const char *path);
 void handle_openapi(ApiReq *r, const char *path);
+void handle_openapi_v2(ApiReq *r);
 void handle_read(ApiReq *r); /* get, list */
 void handle_watch(ApiReq *r);
 void handle_create(ApiReq *r);

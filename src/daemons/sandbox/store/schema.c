@@ -3,6 +3,7 @@
 #include "core/vec.h"
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* The table is parsed once, at first use; its arena lives as long as the process. */
 static Arena *mem;
@@ -113,6 +114,21 @@ static Type *parse_type(const char **at)
     return t;
 }
 
+static const char *parse_number(Field *f, const char *p)
+{
+    char *end;
+    if (*p != '#') {
+        return p;
+    }
+    f->pb = (int)strtol(p + 1, &end, 10);
+    if (*end == '.') {
+        f->pb_outer = f->pb;
+        f->pb = (int)strtol(end + 1, &end, 10);
+    }
+    f->zero_counts = *end == '*';
+    return end + f->zero_counts;
+}
+
 static void parse_fields(Type *t, const char *p)
 {
     VEC(Field) fields = {0};
@@ -121,6 +137,7 @@ static void parse_fields(Type *t, const char *p)
         size_t n = word_length(p);
         f.name = arena_strndup(mem, p, n);
         p += n;
+        p = parse_number(&f, p);
         f.required = *p == '!';
         f.make = *p == '+';
         p += f.required || f.make;
@@ -152,7 +169,8 @@ static void load(void)
         Type *t = object_type(r->name);
         const char *top = "";
         for (int i = 0; i < KIND_COUNT; i++) {
-            top = str_eq(kinds[i].kind, r->name) ? "apiVersion:s kind:s metadata:ObjectMeta " : top;
+            top =
+                str_eq(kinds[i].kind, r->name) ? "apiVersion:s kind:s metadata#1:ObjectMeta " : top;
         }
         parse_fields(t, arena_printf(mem, "%s%s", top, r->fields));
     }

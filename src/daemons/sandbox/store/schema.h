@@ -2,10 +2,12 @@
  * (schema_types.c) drives decoding, defaulting, validation, strategic merge, server-side apply and
  * the OpenAPI document.
  *
- * A type is a name and a list of fields "name[!|+]:TYPE[~][=default]":
- *   !  required    +  made empty when absent    ~  atomic: applied and owned as one
- *   s string  s{A|B} enum  i int32  n int32 >= 0  p port  l int64  b bool  q quantity  t time
- *   x int or string  d base64  any  map(T)  []T  []T@key,key keyed list  []s@ set  Name object */
+ * A type is a name and a list of fields "name[#NUMBER[*]][!|+]:TYPE[~][=default]":
+ *   #3    its number in Kubernetes' protobuf; 1.4: field 4 of an embedded message 1; *: a pointer
+ * in Go, so that a zero that is there counts !  required    +  made empty when absent    ~  atomic:
+ * applied and owned as one s string  s{A|B} enum  i int32  n int32 >= 0  p port  l int64  b bool  q
+ * quantity  t time x int or string  d base64  any  map(T)  []T  []T@key,key keyed list  []s@ set
+ * Name object */
 #pragma once
 #include "store/js.h"
 #include "store/kind.h"
@@ -32,7 +34,9 @@ typedef struct Field {
     const char *name;
     const Type *type;
     bool required, make;
-    const char *def; /* NULL: none */
+    const char *def;  /* NULL: none */
+    int pb, pb_outer; /* protobuf number, 0: none; outer: the message it is embedded in, 0: none */
+    bool zero_counts;
 } Field;
 struct Type {
     Shape shape;
@@ -67,6 +71,10 @@ const char *schema_key_default(const Type *list, const char *key);
  * an array, unless NULL). MALFORMED for a value of a wrong type, in the words of Go's decoder. */
 ErrCode schema_decode(const Kind *k, cJSON *obj, cJSON *unknown, Error *err) MUST_USE;
 void schema_default(const Type *t, cJSON *obj);
+/* An object in Kubernetes' protobuf envelope ("k8s\0", runtime.Unknown) to the tree that its JSON
+ * would give. MALFORMED for broken bytes, and for fields that we do not know: nothing is dropped.
+ */
+ErrCode schema_from_protobuf(StrView bytes, cJSON **ret, Error *err) MUST_USE;
 
 /* ---- collecting what is wrong: Status causes ---- */
 typedef struct Causes {
