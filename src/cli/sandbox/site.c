@@ -5,7 +5,6 @@
 #include "api/routes.h"
 #include "codec/yaml.h"
 #include "core/file.h"
-#include "core/ident.h"
 #include "core/limits.h"
 #include "kube/kube.h"
 #include <errno.h>
@@ -166,7 +165,7 @@ static const struct {
 } KINDS[] = {
     {"Namespace", "/api/v1/namespaces"},
     {"ServiceAccount", "/api/v1/namespaces/%s/serviceaccounts"},
-    {"Secret", "/api/v1/namespaces/%s/secrets"},
+    {"ConfigMap", "/api/v1/namespaces/%s/configmaps"},
     {"Service", "/api/v1/namespaces/%s/services"},
     {"ClusterRole", "/apis/rbac.authorization.k8s.io/v1/clusterroles"},
     {"ClusterRoleBinding", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"},
@@ -196,31 +195,6 @@ static ErrCode apply_doc(Sandbox *s, Kube *k, const cJSON *doc, Error *err)
     }
     return err_set(err, ERR_INTERNAL,
                    "the satellite's manifest holds a %s, which nothing here applies", kind);
-}
-
-/* "${NAME}" by the value of NAME; an unknown one is a fault of the manifest. */
-static ErrCode fill_in(const char *text, const char *const (*values)[2], StrBuf *out, Error *err)
-{
-    for (const char *p = text; *p;) {
-        const char *open = strstr(p, "${"), *close = open ? strchr(open, '}') : NULL;
-        if (!close) {
-            strbuf_adds(out, p);
-            break;
-        }
-        strbuf_add(out, p, (size_t)(open - p));
-        StrView name = sv_n(open + 2, (size_t)(close - open - 2));
-        const char *value = NULL;
-        for (size_t i = 0; values[i][0]; i++)
-            if (sv_eqs(name, values[i][0]))
-                value = values[i][1];
-        /* A comment of the manifest speaks of the notation itself. */
-        if (!value && !sv_eqs(name, "NAME"))
-            return err_set(err, ERR_INTERNAL, "the satellite's manifest wants ${" SV_FMT "}",
-                           SV_ARG(name));
-        strbuf_adds(out, value ? value : "NAME");
-        p = close + 1;
-    }
-    return ERR_OK;
 }
 
 /* The address under which pods reach this machine: the node's InternalIP. */
@@ -254,45 +228,72 @@ static const char *label_of(Arena *a, const char *labels, const char *key)
     return "";
 }
 
+/* Settings of one site over those of the manifest: environment variables of the satellite's
+ * container. */
+static void set_env(cJSON *deployment, const char *const (*values)[2])
+{
+    cJSON *var,
+        *env = cJSON_GetObjectItem(
+            cJSON_GetArrayItem(
+                cJSON_GetObjectItem((cJSON *)(uintptr_t)json_at(deployment, "spec.template.spec"),
+                                    "containers"),
+                0),
+            "env");
+    for (size_t i = 0; values[i][0]; i++) {
+        cJSON *found = NULL;
+        cJSON_ArrayForEach(var, env) if (str_eq(json_str_at(var, "name", ""), values[i][0])) found =
+            var;
+        if (!found) {
+            found = cJSON_CreateObject();
+            cJSON_AddStringToObject(found, "name", values[i][0]);
+            cJSON_AddItemToArray(env, found);
+        }
+        cJSON_DeleteItemFromObject(found, "value");
+        cJSON_AddStringToObject(found, "value", values[i][1]);
+    }
+}
+
 static ErrCode apply_satellite(Sandbox *s, const Site *site, Kube *k, Error *err)
 {
     Arena *a = s->c->arena;
     const char *gateway = NULL;
     StrView ca;
     YamlDocs docs;
-    AUTO_STRBUF text = {0};
     if (gateway_of(s, k, &gateway, err) ||
-        file_read(a, sandbox_path(s, "central/ca.crt"), 65536, &ca, err))
+        file_read(a, sandbox_path(s, "central/ca.crt"), 65536, &ca, err) ||
+        yaml_parse_all(a, sv(SATELLITE_MANIFEST), LIMIT_JSON_BODY, &docs, err))
         return err->code;
     const char *const values[][2] = {
-        {"SATELLITE_IMAGE", SATELLITE_IMAGE},
-        {"SIDECAR_IMAGE", SIDECAR_IMAGE},
-        {"CENTRAL_ADDR", arena_printf(a, "%s:%d", gateway, s->grpc_port)},
-        {"CENTRAL_NAME", "central"},
-        {"CENTRAL_CA_BASE64", base64_encode(a, ca.p, ca.n)},
-        {"SITE", site->name},
-        {"REGION", label_of(a, site->labels, "region")},
-        {"LABELS", site->labels},
-        {"SERVICE_TYPE", "NodePort"},
+        {"PGSWARM_CENTRAL_ADDR", arena_printf(a, "%s:%d", gateway, s->grpc_port)},
+        {"PGSWARM_CENTRAL_NAME", "central"},
+        {"PGSWARM_K8S_CLUSTER", site->name},
+        {"PGSWARM_REGION", label_of(a, site->labels, "region")},
+        {"PGSWARM_LABELS", site->labels},
+        {"PGSWARM_SERVICE_TYPE", "NodePort"},
         {NULL, NULL},
     };
-    if (fill_in(SATELLITE_MANIFEST, values, &text, err) ||
-        yaml_parse_all(a, sv_n(text.p, text.n), LIMIT_JSON_BODY, &docs, err))
-        return err->code;
-    for (size_t i = 0; i < docs.n; i++)
-        if (apply_doc(s, k, docs.at[i], err))
+    for (size_t i = 0; i < docs.n; i++) {
+        cJSON *doc = docs.at[i];
+        if (str_eq(json_str_at(doc, "kind", ""), "Deployment"))
+            set_env(doc, values);
+        if (str_eq(json_str_at(doc, "metadata.name", ""), "pg-swarm-central-ca")) {
+            cJSON_DeleteItemFromObject(doc, "data");
+            cJSON_AddStringToObject(cJSON_AddObjectToObject(doc, "data"), "ca.crt", ca.p);
+        }
+        if (apply_doc(s, k, doc, err))
             return err->code;
+    }
     return ERR_OK;
 }
 
-/* The newest satellite of that host name in a state. */
+/* The satellite of that site in a state. */
 static const cJSON *find_satellite(Sandbox *s, const Site *site, const char *state, Error *err)
 {
     cJSON *items;
     if (rest_list(s->c, api_path(s->c->arena, API_SATELLITE_LIST, NULL), &items, err))
         return NULL;
     const cJSON *item;
-    cJSON_ArrayForEach(item, items) if (str_eq(json_str_at(item, "hostname", ""), site->name) &&
+    cJSON_ArrayForEach(item, items) if (str_eq(json_str_at(item, "k8s_cluster", ""), site->name) &&
                                         str_eq(json_str_at(item, "state", ""), state)) return item;
     return NULL;
 }

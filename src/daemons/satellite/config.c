@@ -17,6 +17,8 @@ typedef struct Row {
 static const Row ROWS[] = {
     {"central-addr", "PGSWARM_CENTRAL_ADDR", ROW_TEXT, AT(central_addr), "",
      "address of central's gRPC listener, HOST:PORT (required)"},
+    {"central-name", "PGSWARM_CENTRAL_NAME", ROW_TEXT, AT(central_name), "",
+     "name in central's certificate, when it is not the host of the address"},
     {"central-ca-file", "PGSWARM_CENTRAL_CA_FILE", ROW_TEXT, AT(central_ca_file), "",
      "PEM file with central's CA, to trust it before enrolment"},
     {"central-ca-sha256", "PGSWARM_CENTRAL_CA_SHA256", ROW_TEXT, AT(central_ca_sha256), "",

@@ -6,6 +6,7 @@
 
 typedef struct SatConfig {
     const char *central_addr;      /* "central.example:9090" */
+    const char *central_name;      /* in its certificate; "" the host of the address */
     const char *central_ca_file;   /* whom to trust at first; or: */
     const char *central_ca_sha256; /* fingerprint of central's CA */
     bool central_plaintext;        /* no TLS: for a listener behind one's own tunnel */

@@ -251,7 +251,10 @@ static bool dial(Identity *id)
         return false;
     }
     id->channel = grpc_channel_new(
-        id->l, &(GrpcChannelConfig){.target = id->cfg->central_addr, .tls = id->tls});
+        id->l, &(GrpcChannelConfig){
+                   .target = id->cfg->central_addr,
+                   .tls = id->tls,
+                   .server_name = str_empty(id->cfg->central_name) ? NULL : id->cfg->central_name});
     return true;
 }
 

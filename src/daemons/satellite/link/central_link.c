@@ -172,8 +172,11 @@ static bool make_channel(Link *k)
         log_error("link", "TLS to central cannot be set up", "err=%s", log_quote(err.msg));
         return false;
     }
-    k->channel =
-        grpc_channel_new(k->l, &(GrpcChannelConfig){.target = k->cfg->central_addr, .tls = k->tls});
+    k->channel = grpc_channel_new(
+        k->l, &(GrpcChannelConfig){
+                  .target = k->cfg->central_addr,
+                  .tls = k->tls,
+                  .server_name = str_empty(k->cfg->central_name) ? NULL : k->cfg->central_name});
     return true;
 }
 
