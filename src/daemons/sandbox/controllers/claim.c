@@ -1,11 +1,12 @@
 #include "controllers/ctl.h"
 
-#include "core/vec.h"
+#include "core/log.h"
 #include "kubelet/voldir.h"
 #include "kubelet/volumes.h"
 
 #define DEFAULT_NOTE "metadata.annotations[storageclass.kubernetes.io/is-default-class]"
 #define PROTECTION "kubernetes.io/pvc-protection"
+#define PV_PROTECTION "kubernetes.io/pv-protection"
 
 static const Obj *class_of(Ctl *c, Arena *a, const Obj *claim)
 {
@@ -61,9 +62,7 @@ static ErrCode provision(Ctl *c, Arena *a, const Obj *claim, const Obj *class, c
 
 static ErrCode bind_claim(Ctl *c, const Obj *claim, const Obj *class, const char *pv, Error *err)
 {
-    cJSON *patch = cJSON_CreateObject(), *finalizers = cJSON_CreateArray();
-    cJSON_AddItemToArray(finalizers, cJSON_CreateString(PROTECTION));
-    js_set(patch, "metadata.finalizers", finalizers);
+    cJSON *patch = cJSON_CreateObject();
     js_set_str(patch, "metadata.annotations[pv.kubernetes.io/bind-completed]", "yes");
     js_set_str(patch, "spec.volumeName", pv);
     if (!js_str(claim->json, "spec.storageClassName"))
@@ -169,9 +168,23 @@ static void release(Ctl *c, Arena *a, const Obj *claim)
     (void)!ctl_delete(c, pv, &err); /* a PV without its folder harms nobody */
 }
 
+/* A volume that is to go may go when its claim has. */
+static void let_go(Ctl *c, Arena *a, const Obj *pv)
+{
+    const Obj *claim = store_get(c->store, a, K(PVC), js_text(pv->json, "spec.claimRef.namespace"),
+                                 js_text(pv->json, "spec.claimRef.name"));
+    Error err;
+    if ((!claim || !str_eq(claim->uid, js_text(pv->json, "spec.claimRef.uid"))) &&
+        drop_finalizer(c, pv, PV_PROTECTION, &err))
+        log_warn("controllers", "volume not released", "pv=%s error=%s", pv->name,
+                 log_quote(err.msg));
+}
+
 static void on_change(Ctl *c, Arena *a, StoreChange ch, const Obj *now, const Obj *old)
 {
     (void)old;
+    if (now->kind == K(PV) && ch != STORE_DELETED && obj_deleting(now))
+        let_go(c, a, now);
     if (now->kind == K(PVC) && ch == STORE_DELETED)
         release(c, a, now);
     if (now->kind != K(STORAGECLASS) && (now->kind != K(POD) || ch == STORE_ADDED))

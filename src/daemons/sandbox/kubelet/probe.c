@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HEAD_MAX = 512, SECOND = 1000, HTTP_OK_LO = 200, HTTP_OK_HI = 399 };
+enum { HEAD_MAX = 512, SECOND = 1000, EAGER_MS = 250, HTTP_OK_LO = 200, HTTP_OK_HI = 399 };
 
 struct Probe {
     ProbeSpec spec;
@@ -20,6 +20,8 @@ struct Probe {
     char head[HEAD_MAX]; /* what came of the answer */
     size_t head_n;
     char why[160];
+    uint64_t count_at; /* a failure before this is not counted */
+    bool eager;        /* nothing has succeeded yet: look more often than the period */
     bool stopped, busy;
 };
 
@@ -106,6 +108,13 @@ static void end_attempt(Probe *p, bool ok)
     stream_close(p->stream);
     if (p->stopped)
         return;
+    uint64_t period = (uint64_t)(p->spec.period > 0 ? p->spec.period : 1) * SECOND;
+    uint64_t now = loop_now(p->target.loop), eager = ok ? period : EAGER_MS;
+    p->eager = p->eager && !ok;
+    timer_again(p->period, p->eager && eager < period ? eager : period);
+    if (!ok && now < p->count_at)
+        return;
+    p->count_at = now + period;
     ProbeVerdict v = probe_note(&p->count, &p->spec, ok);
     p->fn(p->ctx, v, ok ? NULL : p->why);
 }
@@ -209,8 +218,10 @@ static void start_command(Probe *p)
 static void on_period(void *ctx)
 {
     Probe *p = ctx;
-    if (p->busy || p->stream)
-        return; /* the last attempt is not over */
+    if (p->busy || p->stream) { /* the last attempt is not quite over */
+        timer_again(p->period, EAGER_MS);
+        return;
+    }
     p->busy = true;
     char addr[64];
     snprintf(addr, sizeof addr, "%s:%d", p->target.ip, p->spec.port);
@@ -235,17 +246,17 @@ static void on_period(void *ctx)
     }
 }
 
-Probe *probe_start(const ProbeSpec *spec, const ProbeTarget *target, ProbeFn fn, void *ctx)
+Probe *probe_start(const ProbeSpec *spec, const ProbeTarget *target, bool eager, ProbeFn fn,
+                   void *ctx)
 {
     Probe *p = xnew(Probe);
     p->spec = *spec;
     p->target = *target;
     p->fn = fn;
     p->ctx = ctx;
-    uint64_t period = (uint64_t)(spec->period > 0 ? spec->period : 1) * SECOND;
-    /* The first look is soon, then regularly. */
-    uint64_t first = spec->initial_delay > 0 ? (uint64_t)spec->initial_delay * SECOND : 100;
-    p->period = timer_start(target->loop, first, period, on_period, p);
+    uint64_t first = spec->initial_delay > 0 ? (uint64_t)spec->initial_delay * SECOND : EAGER_MS;
+    p->eager = eager;
+    p->period = timer_start(target->loop, first, 0, on_period, p);
     return p;
 }
 

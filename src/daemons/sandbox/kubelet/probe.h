@@ -36,6 +36,8 @@ typedef struct ProbeTarget {
 } ProbeTarget;
 /* Each time a threshold is reached or kept. `why` says what was wrong, NULL when good. */
 typedef void (*ProbeFn)(void *ctx, ProbeVerdict v, const char *why);
-/* spec and target's pointers must outlive the probe. */
-Probe *probe_start(const ProbeSpec *spec, const ProbeTarget *target, ProbeFn fn, void *ctx);
+/* spec and target's pointers must outlive the probe. eager: until the first success look four times
+ * a second; only failures a period apart are counted. */
+Probe *probe_start(const ProbeSpec *spec, const ProbeTarget *target, bool eager, ProbeFn fn,
+                   void *ctx);
 void probe_stop(Probe *p);

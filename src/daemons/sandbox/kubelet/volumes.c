@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 
 enum { DEFAULT_MODE = 0644, TOKEN_TTL_S = 3600 };
-#define TOKEN_DIR "/run/secrets/kubernetes.io/serviceaccount"
-#define TOKEN_VOLUME "kube-api-access"
 
 typedef VEC(VolFile) Files;
 
@@ -170,20 +168,6 @@ static ErrCode add_projected(Fill *f, const cJSON *src, Error *err)
     return rc;
 }
 
-/* What the ServiceAccount admission of a real cluster adds to each pod. */
-static ErrCode add_api_access(Fill *f, Error *err)
-{
-    const char *ca = str_or(f->v->app->ca_pem, ""), *ns = f->v->facts.ns;
-    add_file(f, "ca.crt", ca, strlen(ca), DEFAULT_MODE);
-    add_file(f, "namespace", ns, strlen(ns), DEFAULT_MODE);
-    return add_token(f, NULL, err);
-}
-
-static bool wants_token(const cJSON *pod)
-{
-    return js_bool(pod, "spec.automountServiceAccountToken", true);
-}
-
 /* ---- making them ---- */
 
 static ErrCode write_files(const PodVolumes *v, Arena *a, const cJSON *vol, Error *err)
@@ -195,11 +179,7 @@ static ErrCode write_files(const PodVolumes *v, Arena *a, const cJSON *vol, Erro
     Files files = {0};
     Fill f = {.v = v, .a = a, .files = &files, .mode = DEFAULT_MODE};
     ErrCode rc = ERR_OK;
-    if (!vol) {
-        f.dir = arena_printf(a, "%s/volumes/" TOKEN_VOLUME, v->mem_dir);
-        rc = add_api_access(&f, err);
-    }
-    for (size_t i = 0; vol && i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const cJSON *src = js_get(vol, rows[i].member);
         if (!src)
             continue;
@@ -255,8 +235,6 @@ ErrCode volumes_prepare(const PodVolumes *v, Arena *a, Error *err)
             return err_wrap(err, "MountVolume.SetUp failed for volume \"%s\"",
                             js_text(vol, "name"));
     }
-    if (wants_token(v->facts.pod) && write_files(v, a, NULL, err))
-        return err_wrap(err, "MountVolume.SetUp failed for volume \"" TOKEN_VOLUME "\"");
     return ERR_OK;
 }
 
@@ -317,17 +295,12 @@ ErrCode volumes_mounts(const PodVolumes *v, Arena *a, const cJSON *container, co
     const cJSON *list = js_get(container, "volumeMounts"), *m;
     Mount *out = arena_array(a, Mount, (size_t)cJSON_GetArraySize(list) + 1);
     size_t n = 0;
-    bool own_token = false;
     js_each(m, list)
     {
         ErrCode rc = mount_source(v, a, m, &out[n++], err);
         if (rc)
             return rc;
-        own_token = own_token || str_ends(js_text(m, "mountPath"), TOKEN_DIR);
     }
-    if (!own_token && wants_token(v->facts.pod))
-        out[n++] = (Mount){.source = arena_printf(a, "%s/volumes/" TOKEN_VOLUME, v->mem_dir),
-                           .target = TOKEN_DIR};
     *ret = out;
     *ret_n = n;
     return ERR_OK;
