@@ -95,8 +95,8 @@ static void start_probe(Ctr *c, int role)
                      .env = c->env,
                      .uid = c->uid,
                      .gid = c->uid};
-    c->probes[role] = probe_start(&c->probe_specs[role], &t, role != PROBE_LIVENESS,
-                                  probe_roles[role].fn, c);
+    c->probes[role] =
+        probe_start(&c->probe_specs[role], &t, role != PROBE_LIVENESS, probe_roles[role].fn, c);
 }
 
 /* The startup probe first, alone; then the others. */

@@ -223,19 +223,26 @@ void kubelet_pod_over(Kubelet *k, Pod *p)
     loop_defer(k->app->loop, stop_now, k);
 }
 
+/* As long as the pod asks for, but nobody waits longer than this for a laptop's sandbox. */
+static uint64_t end_grace(const Pod *p)
+{
+    int64_t ms = js_int(p->obj->json, "spec.terminationGracePeriodSeconds", 30) * 1000;
+    return ms > STOP_GRACE_MS ? STOP_GRACE_MS : ms > 0 ? (uint64_t)ms : 0;
+}
+
 void kubelet_stop(App *app, void (*done)(void *ctx), void *ctx)
 {
     Kubelet *k = app->kubelet;
     if (!k || k->stopped)
         return;
-    k->stopped = done;
+    k->stopped = done; /* from here on no pod is taken in */
     k->stopped_ctx = ctx;
     bool any = false;
     for (MapIter it = {0}; map_next(k->pods, &it);) {
         if (pod_is_still(it.value))
             continue;
         any = true;
-        pod_stop(it.value, STOP_GRACE_MS, true);
+        pod_stop(it.value, end_grace(it.value), true);
     }
     if (!any) {
         k->all_still = true;

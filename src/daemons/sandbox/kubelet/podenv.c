@@ -109,7 +109,8 @@ static ErrCode key_value(EnvList *e, bool secret, const cJSON *ref, const char *
     const char *name = js_text(ref, "name"), *key = js_text(ref, "key");
     const char *what = secret ? "secret" : "configmap";
     bool optional = js_bool(ref, "optional", false);
-    const Obj *o = store_get(e->facts->store, e->a, secret ? K(SECRET) : K(CONFIGMAP), e->facts->ns, name);
+    const Obj *o =
+        store_get(e->facts->store, e->a, secret ? K(SECRET) : K(CONFIGMAP), e->facts->ns, name);
     *ret = NULL;
     if (!o)
         return optional ? ERR_OK : err_set(err, ERR_NOT_FOUND, "%s \"%s\" not found", what, name);
@@ -154,7 +155,8 @@ static ErrCode add_all_of(EnvList *e, const cJSON *item, Error *err)
     bool secret = js_get(item, "secretRef") != NULL;
     const cJSON *ref = js_get(item, secret ? "secretRef" : "configMapRef");
     const char *name = js_text(ref, "name"), *prefix = js_text(item, "prefix");
-    const Obj *o = store_get(e->facts->store, e->a, secret ? K(SECRET) : K(CONFIGMAP), e->facts->ns, name);
+    const Obj *o =
+        store_get(e->facts->store, e->a, secret ? K(SECRET) : K(CONFIGMAP), e->facts->ns, name);
     if (!o)
         return js_bool(ref, "optional", false) ? ERR_OK
                                                : err_set(err, ERR_NOT_FOUND, "%s \"%s\" not found",
@@ -172,8 +174,8 @@ static ErrCode add_all_of(EnvList *e, const cJSON *item, Error *err)
     return ERR_OK;
 }
 
-ErrCode podenv_build(Arena *a, const PodFacts *f, const cJSON *container,
-                     const Image *image, const char *const **ret, Error *err)
+ErrCode podenv_build(Arena *a, const PodFacts *f, const cJSON *container, const Image *image,
+                     const char *const **ret, Error *err)
 {
     EnvList e = {.a = a, .facts = f};
     env_set(&e, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");

@@ -19,8 +19,8 @@ typedef struct PodFacts {
 ErrCode podenv_field(Arena *a, const PodFacts *f, const char *path, const char **ret,
                      Error *err) MUST_USE;
 /* "NAME=VALUE", ends with NULL; a later setting of a name replaces an earlier one. */
-ErrCode podenv_build(Arena *a, const PodFacts *f, const cJSON *container,
-                     const Image *image, const char *const **ret, Error *err) MUST_USE;
+ErrCode podenv_build(Arena *a, const PodFacts *f, const cJSON *container, const Image *image,
+                     const char *const **ret, Error *err) MUST_USE;
 /* $(NAME) by `env`; "$$" is "$"; what is not known stays as it is. */
 const char *podenv_expand(Arena *a, const char *text, const char *const *env);
 /* command and args of the container, or the image's command; expanded. NULL: there is none. */
