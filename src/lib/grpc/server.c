@@ -429,14 +429,15 @@ static void stop_listening(GrpcServer *srv)
     srv->listener = NULL;
 }
 
-/* End so many streams now that at this pace all have ended when the grace is over. */
+/* End so many streams now that at this pace all have ended when the grace is over. Calls whose
+ * request is complete have until then to answer. */
 static void end_some(GrpcServer *srv, uint64_t steps_left)
 {
     uint64_t due = (srv->stats.streams_open + steps_left) / (steps_left + 1);
     for (GrpcConn *c = srv->conns; c && due; c = c->next)
         for (GrpcStream *s = c->streams.first, *next; s && due; s = next) {
             next = s->next;
-            if (s->sent_end)
+            if (s->sent_end || (s->half_closed && steps_left))
                 continue;
             grpc_stream_finish(s, GRPC_UNAVAILABLE, "the server is shutting down");
             due--;

@@ -14,8 +14,10 @@
 
 typedef struct Loop Loop;
 Loop *loop_new(void);
-void loop_free(Loop *l); /* closes whatever handles are left */
-void loop_run(Loop *l);  /* until loop_stop, or until nothing is left to wait for */
+/* What was closed or deferred before gets its last calls; handles that are left are closed in
+ * silence. */
+void loop_free(Loop *l);
+void loop_run(Loop *l); /* until loop_stop, or until nothing is left to wait for */
 void loop_stop(Loop *l);
 /* Run until *done is true; false when `timeout_ms` passed first (0: no limit). For the CLI and for
  * start-up. */

@@ -7,7 +7,14 @@
 #include <openssl/pem.h>
 #include <stdlib.h>
 
-enum { HANDSHAKE_MS = 10 * 1000, LINGER_MS = 2 * 1000, TLS_RECORD = 16 * 1024, GATHER = 64 * 1024 };
+enum {
+    HANDSHAKE_MS = 10 * 1000,
+    LAST_WORDS_MS = 30 * 1000, /* for a slow peer to take what is queued when we end */
+    LINGER_MS = 2 * 1000,      /* and then to close its side */
+    TLS_RECORD = 16 * 1024,
+    GATHER = 64 * 1024, /* output that is not held back until the end of the turn */
+    KEEP = 2 * GATHER,  /* scratch memory that is kept */
+};
 
 /* Phases: opening (until on_open), open, ending (conn_shutdown: flush, say goodbye, wait shortly
  * for the peer's end, so that what it has not read yet is not lost to a reset), closing (the stream
@@ -83,7 +90,7 @@ static void ship_records(Conn *c)
     if (record_buf.n)
         stream_write(c->s, record_buf.p, record_buf.n);
     strbuf_reset(&record_buf);
-    if (record_buf.cap > 2 * GATHER)
+    if (record_buf.cap > KEEP)
         strbuf_done(&record_buf);
 }
 
@@ -164,8 +171,8 @@ static void send_fin(Conn *c)
     }
     stream_shutdown(c->s);
     stream_resume(c->s);
-    if (!c->timer)
-        c->timer = timer_start(c->loop, LINGER_MS, 0, on_timer, c);
+    uint64_t grace = stream_unsent(c->s) ? LAST_WORDS_MS : LINGER_MS;
+    c->timer = timer_start(c->loop, grace, 0, on_timer, c);
 }
 
 /* ---- output ---- */
@@ -223,7 +230,7 @@ static void conn_flush(Conn *c)
     if (c->ev.on_flush && !c->fin_sent)
         c->ev.on_flush(c->ctx);
     send_out(c);
-    if (gather_buf.p == NULL && c->out.cap <= 2 * GATHER) {
+    if (gather_buf.p == NULL && c->out.cap <= KEEP) {
         gather_buf = c->out;
         c->out = (StrBuf){0};
     }
@@ -272,6 +279,8 @@ static void on_stream_drain(void *ctx)
         if (!c->paused || c->fin_sent)
             stream_resume(c->s);
     }
+    if (c->fin_sent && c->timer)
+        timer_again(c->timer, LINGER_MS);
     if (!c->had_unsent || c->out.n)
         return;
     c->had_unsent = false;

@@ -250,7 +250,7 @@ static ErrCode ctx_make(const TlsConfig *cfg, bool server, SSL_CTX **ret, Error 
 
 static ErrCode tls_new(const TlsConfig *cfg, bool server, TlsCtx **ret, Error *err)
 {
-    SSL_CTX *ctx;
+    SSL_CTX *ctx = NULL;
     ErrCode rc = ctx_make(cfg, server, &ctx, err);
     if (rc)
         return rc;
@@ -273,7 +273,7 @@ ErrCode tls_client_new(const TlsConfig *cfg, TlsCtx **ret, Error *err)
 
 ErrCode tls_ctx_reload(TlsCtx *c, const TlsConfig *cfg, Error *err)
 {
-    SSL_CTX *fresh;
+    SSL_CTX *fresh = NULL;
     ErrCode rc = ctx_make(cfg, c->server, &fresh, err);
     if (rc)
         return rc;
