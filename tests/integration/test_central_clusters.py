@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from central_util import Central
+from rest_util import Central
 from fleet_rows import make_profile
 
 
