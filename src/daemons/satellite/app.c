@@ -1,10 +1,12 @@
 #include "app.h"
 
+#include "core/resident.h"
 #include "operator/reconcile.h"
 #include <signal.h>
 #include <stdlib.h>
 
 #define SERVICE_NAME "pg-swarm-satellite"
+enum { SETTLE_MS = 5000 };
 
 /* ---- from the operator ---- */
 
@@ -20,9 +22,27 @@ static void on_event(void *ctx, const EventReport *e)
     events_add(app->events, e);
 }
 
+/* A while after something happened: what that needed goes back. */
+static void on_settle(void *ctx)
+{
+    App *app = ctx;
+    timer_stop(app->settle);
+    app->settle = NULL;
+    resident_settle();
+}
+
+static void settle_later(App *app)
+{
+    if (app->settle)
+        timer_again(app->settle, SETTLE_MS);
+    else
+        app->settle = timer_start(app->loop, SETTLE_MS, 0, on_settle, app);
+}
+
 static void on_health(void *ctx, Cluster *c)
 {
     App *app = ctx;
+    settle_later(app);
     if (app->reporter)
         reporter_soon(app->reporter, c);
 }
@@ -45,6 +65,7 @@ static void start_link_when_ready(App *app)
 static void on_storage_classes(void *ctx)
 {
     App *app = ctx;
+    settle_later(app);
     if (link_is_accepted(app->link))
         link_send(app->link, &(SatelliteUp){.id = "",
                                             .kind = UP_STORAGE_CLASSES,
@@ -241,6 +262,7 @@ void app_stop(App *app)
     events_free(app->events);
     identity_free(app->identity);
     timer_stop(app->retry);
+    timer_stop(app->settle);
     sigwatch_stop(app->sigterm);
     sigwatch_stop(app->sigint);
     kube_cancel(app->service_call);

@@ -26,7 +26,7 @@ typedef struct App {
     HttpServer *http;
     SigWatch *sigterm, *sigint;
     KubeCall *service_call;
-    Timer *retry;
+    Timer *retry, *settle;
     Backoff backoff;
     int64_t started_us;
     char *own_ns; /* when the settings name none */
