@@ -324,6 +324,12 @@ static void conn_gone(void *ctx, const Error *err)
         drain_done(srv);
 }
 
+static void on_bad_frame(void *ctx)
+{
+    GrpcConn *c = ctx;
+    c->srv->stats.bad_frames++;
+}
+
 static const H2Events H2_EVENTS = {
     .on_headers = on_headers,
     .on_data = on_data,
@@ -331,6 +337,7 @@ static const H2Events H2_EVENTS = {
     .on_drain = on_drain,
     .on_close = on_close,
     .on_end = conn_gone,
+    .on_bad_frame = on_bad_frame,
 };
 
 static void conn_opened(void *ctx)

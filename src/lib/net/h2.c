@@ -186,10 +186,17 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
     return 0;
 }
 
+static void note_bad(H2 *h)
+{
+    h->stats.bad_frames++;
+    if (h->ev.on_bad_frame)
+        h->ev.on_bad_frame(h->ctx);
+}
+
 static int on_bad_frame(nghttp2_session *ng, const nghttp2_frame *frame, int code, void *user)
 {
     (void)ng, (void)frame, (void)code;
-    ((H2 *)user)->stats.bad_frames++;
+    note_bad(user);
     return 0;
 }
 
@@ -372,7 +379,7 @@ ErrCode h2_recv(H2 *h, const char *p, size_t n, uint64_t now_ms, Error *err)
     ssize_t rc = nghttp2_session_mem_recv(h->ng, (const uint8_t *)p, n);
     if (rc < 0) {
         h->dead = true;
-        h->stats.bad_frames++;
+        note_bad(h);
         return err_set(err, ERR_MALFORMED, "HTTP/2: %s", nghttp2_strerror((int)rc));
     }
     if (nghttp2_session_want_write(h->ng))

@@ -57,6 +57,7 @@ typedef struct H2Events {
     /* Exactly once, after every on_close: the connection is closed and the H2 gone. err NULL:
      * orderly. Only of an attached session. */
     void (*on_end)(void *ctx, const Error *err);
+    void (*on_bad_frame)(void *ctx); /* the peer broke the protocol: for statistics */
 } H2Events;
 
 typedef struct H2Config {

@@ -192,7 +192,6 @@ static void test_work(void **state)
     (void)state;
     Job j = {0};
     loop_work(loop, do_job, job_done, &j);
-    assert_int_equal(j.result & ~42, 0);
     WAIT_DONE();
 }
 

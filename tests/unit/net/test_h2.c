@@ -71,8 +71,14 @@ static void on_goaway(void *ctx, int code, StrView debug)
     snprintf(seen->debug, sizeof seen->debug, SV_FMT, SV_ARG(debug));
 }
 
-static const H2Events EVENTS = {on_headers, on_data,   on_half_close, on_drain,
-                                on_close,   on_goaway, NULL};
+static const H2Events EVENTS = {
+    .on_headers = on_headers,
+    .on_data = on_data,
+    .on_half_close = on_half_close,
+    .on_drain = on_drain,
+    .on_close = on_close,
+    .on_goaway = on_goaway,
+};
 
 static void pair_init(Pair *p, const H2Config *server)
 {
