@@ -119,7 +119,7 @@ static int list_run(Cli *c)
 /* ---- show ---- */
 
 static const Column INSTANCE_COLS[] = {
-    {"  INSTANCE", "pod", COL_TEXT, false, false, NULL},
+    {"INSTANCE", "pod", COL_TEXT, false, false, NULL},
     {"ROLE", "role", COL_TEXT, false, false, NULL},
     {"READY", "ready", COL_BOOL, false, false, NULL},
     {"TL", "timeline", COL_TEXT, false, true, NULL},

@@ -165,7 +165,7 @@ static int status_run(Cli *c)
     bool all = true;
     for (size_t i = 0; i < s.nsites; i++)
         add_row(rows, arena_printf(c->arena, "site %s", s.sites[i].name),
-                daemon_pid(arena_printf(c->arena, "%s/pid", s.sites[i].dir)),
+                daemon_pid(arena_printf(c->arena, "%s/process.pid", s.sites[i].dir)),
                 arena_printf(c->arena, "https://127.0.0.1:%d", s.sites[i].api_port),
                 arena_printf(c->arena, "%s/sandbox.log", s.sites[i].dir));
     const cJSON *r;

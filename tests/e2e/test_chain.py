@@ -126,8 +126,8 @@ def test_profile_history_in_git(sandbox, chain, tmp_path):
     token = open(f"{sandbox.folder}/state/central/token").read().strip()
     server = sandbox.json("context", "list")["items"][0]["server"]
     url = server.replace("https://", f"https://x:{token}@") + "/git/profiles.git"
-    git = ["git", "-c", f"http.sslCAInfo={sandbox.folder}/state/central/ca.crt"]
-    sandbox.run(*git, "clone", "-q", url, str(tmp_path / "profiles"))
+    env = dict(sandbox.env, GIT_SSL_CAINFO=f"{sandbox.folder}/state/central/ca.crt")
+    sandbox.run("git", "clone", "-q", url, str(tmp_path / "profiles"), env=env)
     inside = ["git", "-C", str(tmp_path / "profiles")]
     log = sandbox.run(*inside, "log", "-p", "--all").stdout
     assert "more work_mem" in log and "+work_mem = '16MB'" in log.replace("+work_mem = 16MB", "+work_mem = '16MB'")

@@ -119,7 +119,7 @@ ErrCode site_up(Sandbox *s, Site *site, Error *err)
 {
     Arena *a = s->c->arena;
     Wait w = {.s = s, .site = site};
-    const char *pid_file = arena_printf(a, "%s/pid", site->dir);
+    const char *pid_file = arena_printf(a, "%s/process.pid", site->dir);
     if (file_mkdirs(site->dir, 0700, err))
         return err->code;
     if (!daemon_pid(pid_file)) {
@@ -155,7 +155,7 @@ ErrCode site_up(Sandbox *s, Site *site, Error *err)
 
 void site_down(Sandbox *s, const Site *site)
 {
-    daemon_stop(arena_printf(s->c->arena, "%s/pid", site->dir), SIGTERM, 20000);
+    daemon_stop(arena_printf(s->c->arena, "%s/process.pid", site->dir), SIGTERM, 20000);
 }
 
 /* ---- its satellite ---- */
