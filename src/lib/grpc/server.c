@@ -102,10 +102,14 @@ void grpc_stream_finish(GrpcStream *s, GrpcCode code, const char *message)
         return;
     call_verdict(s, code, message);
     s->sent_end = s->broken = true;
-    if (s->headers_sent)
+    if (code == GRPC_RESOURCE_EXHAUSTED && call_queue_full(s)) {
+        h2_reset(s->h2, H2_ENHANCE_YOUR_CALM);
+        call_end_later(s);
+    } else if (s->headers_sent) {
         send_trailers(s, code, message);
-    else
+    } else {
         trailers_only(s->h2, s, code, message);
+    }
 }
 
 static void reject_http(H2Stream *h2, const char *status)

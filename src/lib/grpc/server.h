@@ -81,8 +81,9 @@ size_t grpc_stream_queued(const GrpcStream *s); /* messages */
 /* Backpressure: while paused, no on_message comes and the peer's window closes. */
 void grpc_stream_pause(GrpcStream *s);
 void grpc_stream_resume(GrpcStream *s);
-/* Server: end the call with this status after what is queued. message may be NULL. on_end follows
- * in a later turn. */
+/* Server: end the call with this status after what is queued; message may be NULL; on_end follows
+ * in a later turn. RESOURCE_EXHAUSTED with a full queue drops the queue and ends at once: that
+ * client does not read. */
 void grpc_stream_finish(GrpcStream *s, GrpcCode code, const char *message);
 /* Either end: end it at once (RST_STREAM CANCEL). */
 void grpc_stream_cancel(GrpcStream *s);

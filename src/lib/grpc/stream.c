@@ -307,15 +307,19 @@ void grpc_stream_reply_meta(GrpcStream *s, GrpcMeta meta, bool trailing)
 
 /* ---- sending ---- */
 
+bool call_queue_full(const GrpcStream *s)
+{
+    size_t bytes = s->h2 ? h2_unsent(s->h2) : s->early.n;
+    return grpc_stream_queued(s) >= LIMIT_GRPC_QUEUE || bytes >= LIMIT_GRPC_MESSAGE;
+}
+
 ErrCode grpc_stream_send(GrpcStream *s, StrView msg, Error *err)
 {
     if (s->ended || s->sent_end || s->broken)
         return err_set(err, ERR_CANCELLED, "the call is over");
-    size_t waiting = s->h2 ? h2_queued(s->h2) : s->early_n;
-    size_t bytes = s->h2 ? h2_unsent(s->h2) : s->early.n;
-    if (waiting >= LIMIT_GRPC_QUEUE || bytes >= LIMIT_GRPC_MESSAGE)
-        return err_set(err, ERR_EXHAUSTED, "%zu messages (%zu bytes) wait for the peer already",
-                       waiting, bytes);
+    if (call_queue_full(s))
+        return err_set(err, ERR_EXHAUSTED, "%zu messages wait for the peer already",
+                       grpc_stream_queued(s));
     unsigned char prefix[GRPC_PREFIX_LEN];
     grpc_prefix(prefix, msg.n);
     StrView head = sv_n((char *)prefix, sizeof prefix);

@@ -71,6 +71,7 @@ void call_end_later(GrpcStream *s);
 void call_verdict(GrpcStream *s, GrpcCode code, const char *message);
 void call_set_deadline(GrpcStream *s, uint64_t timeout_ms); /* UINT64_MAX: none */
 
+bool call_queue_full(const GrpcStream *s);
 void call_take_data(GrpcStream *s, const char *p, size_t n);
 void call_take_half_close(GrpcStream *s);
 /* Keep the application's metadata of a header block. */

@@ -52,8 +52,8 @@ static void on_message(void *ctx, GrpcStream *s, StrView msg)
     seen->messages++;
     strbuf_add(&seen->got, msg.p, msg.n);
     Error err;
-    if (echo)
-        assert_int_equal(grpc_stream_send(s, msg, &err), ERR_OK);
+    if (echo && grpc_stream_send(s, msg, &err))
+        grpc_stream_finish(s, GRPC_RESOURCE_EXHAUSTED, err.msg);
 }
 
 static void on_half_close(void *ctx, GrpcStream *s)
@@ -360,6 +360,28 @@ static void test_pause_at_the_end(void **state)
     assert_int_equal(at_client[0].code, GRPC_OK);
 }
 
+/* A client that sends and never reads: it is cut off when the server's queue is full. */
+static void test_a_client_that_does_not_read(void **state)
+{
+    (void)state;
+    Error err;
+    GrpcStream *s = open_call(&at_client[0], 0);
+    char *big = xcalloc(1, 50 * 1024);
+    put(s, "x");
+    WAIT(at_client[0].ready);
+    grpc_stream_pause(s);
+    for (int i = 0; i < 1000 && !at_server[0].ended; i++) {
+        if (!at_client[0].ended && grpc_stream_queued(s) < 10)
+            assert_int_equal(grpc_stream_send(s, sv_n(big, 50 * 1024), &err), ERR_OK);
+        turns(1);
+    }
+    assert_int_equal(at_server[0].code, GRPC_RESOURCE_EXHAUSTED);
+    assert_in_range(at_server[0].got.n, LIMIT_GRPC_MESSAGE, LIMIT_GRPC_MESSAGE + (1 << 20));
+    WAIT(at_client[0].ended);
+    assert_int_equal(at_client[0].code, GRPC_RESOURCE_EXHAUSTED);
+    free(big);
+}
+
 static void note_drained(void *ctx)
 {
     (void)ctx;
@@ -512,6 +534,7 @@ int main(void)
         T(test_the_queue_has_an_end),
         T(test_pause),
         T(test_pause_at_the_end),
+        T(test_a_client_that_does_not_read),
         T(test_drain_and_successor),
         T(test_drain_ends_what_does_not_end),
         T(test_drain_of_an_idle_server),
