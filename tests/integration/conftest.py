@@ -11,7 +11,7 @@ BIN = os.environ.get("PGSWARM_BIN", os.path.join(ROOT, "build/release/bin"))
 
 @pytest.fixture(scope="session")
 def kube_api(tmp_path_factory):
-    """The kubeconfig (admin) of a Kubernetes API: PGSWARM_TEST_KUBECONFIG, else a sandbox of our own."""
+    """The kubeconfig (admin) of a Kubernetes API without a node: PGSWARM_TEST_KUBECONFIG, else a sandbox of our own."""
     given = os.environ.get("PGSWARM_TEST_KUBECONFIG")
     if given:
         yield given
@@ -23,7 +23,8 @@ def kube_api(tmp_path_factory):
     log = open(state / "sandbox.log", "w")
     images = state / "images.json"
     images.write_text("{}")
-    proc = subprocess.Popen([program, "--site", "test", "--state", str(state), "--images", str(images)], stderr=log)
+    proc = subprocess.Popen([program, "--site", "test", "--state", str(state), "--images", str(images), "--no-node"],
+                            stderr=log)
     config = state / "kubeconfig"
     try:
         end = time.monotonic() + 30
