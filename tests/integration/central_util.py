@@ -170,7 +170,7 @@ class Central:
         """Rows of one statement, in a transaction of its own."""
         with psycopg2.connect(self.conninfo) as db:
             with db.cursor() as cur:
-                cur.execute(text, params)
+                cur.execute(text, params or None)
                 rows = cur.fetchall() if cur.description else []
         db.close()
         return rows

@@ -290,3 +290,55 @@ def test_logs_and_log_level(central, sat):
     st.close()
     wait_until("gone", lambda: not connected(central, sat))
     assert central.admin().call("POST", f"/api/v1/satellites/{sat.name}/log-level", {"level": "debug"})[0] == 503
+
+
+# ---- questions ----
+
+def in_background(fn):
+    import concurrent.futures
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    return pool.submit(fn)
+
+
+def test_credentials_are_asked_of_the_site(central, sat):
+    put_cluster(central, sat)
+    path = f"/api/v1/clusters/databases%2Fprod-pg@{sat.name}/credentials"
+    assert central.admin().call("POST", path)[0] == 503  # not connected
+    st = sat.connect()
+    answer = in_background(lambda: central.admin().call("POST", path))
+    q = wait_until("the question", lambda: next((m for m in st.got if m.WhichOneof("payload") == "credential"), None))
+    assert (q.credential.namespace, q.credential.cluster_name) == ("databases", "prod-pg") and q.id
+    st.send(id="nobody asked", credential=S.CredentialReply(user="x"))
+    st.send(id=q.id, credential=S.CredentialReply(user="postgres", password="pw of the site",
+                                                  rw=H.Endpoint(host="127.0.0.1", port=31000)))
+    status, body = answer.result(15)
+    assert status == 200 and body["user"] == "postgres" and body["password"] == "pw of the site", body
+    assert body["rw"] == {"host": "127.0.0.1", "port": 31000}
+    # The link breaks before the answer: the caller is told, at once.
+    answer = in_background(lambda: central.admin().call("POST", path))
+    wait_until("asked again", lambda: len([m for m in st.got if m.WhichOneof("payload") == "credential"]) == 2)
+    st.call.cancel()
+    assert answer.result(15)[0] == 503
+    assert "pw of the site" not in central.log()
+    assert "pw of the site" not in str(central.sql("SELECT * FROM audit"))
+    assert central.sql("SELECT count(*) FROM audit WHERE action = 'cluster.credentials'")[0][0] >= 1
+
+
+def test_pod_logs_come_through(central, sat):
+    cid = put_cluster(central, sat)
+    st = sat.connect()
+    st.send(health=report(cid, 1))
+    wait_until("pods known", lambda: central.sql("SELECT count(*) FROM instances WHERE cluster_id = %s", cid) == [(3,)])
+    import ssl
+    import urllib.request
+    req = urllib.request.Request(f"https://localhost:{central.http_port}/api/v1/clusters/{cid}/logs?pod=prod-pg-1&tail=5",
+                                 headers={"Authorization": f"Bearer {central.admin().token}"})
+    ctx = ssl.create_default_context(cafile=central.ca_file)
+    answer = in_background(lambda: urllib.request.urlopen(req, timeout=15, context=ctx).read())
+    q = wait_until("the question", lambda: next((m for m in st.got if m.WhichOneof("payload") == "pod_log"), None))
+    assert (q.pod_log.namespace, q.pod_log.pod_name, q.pod_log.tail_lines) == ("databases", "prod-pg-1", 5)
+    for chunk in (b"one\n", b"two\n"):
+        st.send(id=q.id, pod_log=S.PodLogChunk(data=chunk))
+    st.send(id=q.id, pod_log=S.PodLogChunk(end=True))
+    assert answer.result(15) == b"one\ntwo\n"
+    st.close()

@@ -5,12 +5,12 @@
 #include "core/ident.h"
 #include "core/log.h"
 #include "fleet/fleet.h"
+#include "fleet/housekeeping.h"
 #include "fleet/ingest.h"
 #include "gitstore/gitstore.h"
 #include "hub/hub.h"
 #include "pg/migrate.h"
 #include "svc/auth.h"
-#include "svc/placement.h"
 #include "svc/placement.h"
 #include <signal.h>
 #include <stdlib.h>
@@ -181,6 +181,7 @@ ErrCode app_serve(App *app, Error *err)
     app->ingest = ingest_new(app);
     app->fan_out = placement_fan_out;
     app->fleet = fleet_new(app);
+    app->housekeeping = housekeeping_new(app);
     app->hub = hub_new(app);
     app->api = api_new(app);
     if (listen_grpc(app, grpc_tls, err) || listen_http(app, http_tls, err))
@@ -210,8 +211,11 @@ static void drained(void *ctx)
 {
     App *app = ctx;
     timer_start(app->loop, FAREWELL_MS, 0, gave_up, app);
-    pg_query(app->pool, "DELETE FROM centrals WHERE id = $1", PG_PARAMS(pg_text(app->central_id)),
-             said_farewell, app);
+    pg_query(app->pool,
+             "WITH s AS (UPDATE satellites SET last_seen = greatest(last_seen, st.seen_at)"
+             " FROM streams st WHERE st.satellite_id = id AND st.central_id = $1)"
+             " DELETE FROM centrals WHERE id = $1",
+             PG_PARAMS(pg_text(app->central_id)), said_farewell, app);
 }
 
 static void on_signal(void *ctx, int signum)
@@ -254,6 +258,7 @@ void app_free(App *app)
     api_free(app->api);
     hub_free(app->hub);
     fleet_free(app->fleet);
+    housekeeping_free(app->housekeeping);
     ingest_free(app->ingest);
     auth_free();
     ca_free(app->ca);

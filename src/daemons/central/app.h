@@ -31,7 +31,8 @@ struct App {
     Changes *changes; /* who wants to know what changed in the database, by whichever central */
     Sealer *sealer;   /* the key file; seals what goes to table secrets */
     Ca *ca;
-    Fleet *fleet;    /* streams to satellites */
+    Fleet *fleet; /* streams to satellites */
+    struct Housekeeping *housekeeping;
     Ingest *ingest;  /* health and events on their way into the database */
     struct Hub *hub; /* WebSocket topics */
     struct Api *api; /* REST dispatch */

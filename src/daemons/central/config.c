@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-typedef enum RowKind { ROW_TEXT, ROW_BOOL, ROW_LEVEL } RowKind;
+typedef enum RowKind { ROW_TEXT, ROW_BOOL, ROW_LEVEL, ROW_DAYS } RowKind;
 
 /* One row an option: its name gives --name and PGSWARM_NAME. */
 static const struct {
@@ -29,6 +29,8 @@ static const struct {
      "the same without TLS, with bearer tokens; for behind a proxy", NULL},
     {"tls-names", ROW_TEXT, offsetof(Config, tls_names), "", "NAME,..",
      "names and addresses in the server certificate, besides localhost", NULL},
+    {"event-days", ROW_DAYS, offsetof(Config, event_days), "90", "DAYS", "events are kept so long",
+     NULL},
     {"log-level", ROW_LEVEL, offsetof(Config, log_level), "info", "LEVEL",
      "trace, debug, info, warn or error", NULL},
     {"admin", ROW_TEXT, offsetof(Config, admin), "", "NAME", "the first admin", "init"},
@@ -54,6 +56,10 @@ static ErrCode set_row(Config *c, size_t row, const char *value, Error *err)
         if (!str_eq(value, "on") && !str_eq(value, "off"))
             return err_set(err, ERR_USAGE, "%s: '%s' is neither on nor off", ROWS[row].name, value);
         *(bool *)at = str_eq(value, "on");
+        return ERR_OK;
+    case ROW_DAYS:
+        if (!str_to_i64(value, at) || *(int64_t *)at < 1 || *(int64_t *)at > 36500)
+            return err_set(err, ERR_USAGE, "%s: '%s'; 1 to 36500 is right", ROWS[row].name, value);
         return ERR_OK;
     case ROW_LEVEL:
         if (!log_level_from_name(value, at))

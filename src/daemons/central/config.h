@@ -11,6 +11,7 @@ typedef struct Config {
     const char *tls_names; /* comma list of names and addresses for the server certificate */
     bool http_tls;
     LogLevel log_level;
+    int64_t event_days;  /* events are kept so long */
     const char *service; /* "" or what to do instead of serving: "init", "ca", "dump" */
     /* init */
     const char *admin, *password_file, *ca_out, *token_out;

@@ -40,8 +40,8 @@ static void on_hello(Session *x, Arena *a, const SatelliteUp *m)
     x->state = SESSION_LIVE;
     pg_query(x->f->app->writers,
              "UPDATE satellites SET version = $2, kubernetes_version = $3, last_seen = now(),"
-             " row_version = row_version + 1 WHERE id = $1 AND (version, kubernetes_version) <>"
-             " ($2, $3)",
+             " row_version = row_version + CASE WHEN (version, kubernetes_version) = ($2, $3)"
+             " THEN 0 ELSE 1 END WHERE id = $1",
              PG_PARAMS(pg_text(x->id), pg_text(h->version), pg_text(h->kubernetes_version)), NULL,
              NULL);
     if (h->storage_classes.n)

@@ -160,8 +160,15 @@ void enrol_admit(App *app, const AdmitAsk *ask, AdmitDone done, void *ctx)
              " SELECT id, $3, nextval('stream_epoch'), $4 FROM s WHERE state = 'approved'"
              " ON CONFLICT (satellite_id) DO UPDATE SET central_id = excluded.central_id,"
              " epoch = excluded.epoch, peer = excluded.peer, connected_at = now(), seen_at = now()"
-             " RETURNING satellite_id, epoch)"
-             " SELECT s.id, s.name, s.state, s.last_event_seq, up.epoch FROM s"
+             " RETURNING satellite_id, epoch),"
+             " back AS (UPDATE satellites t SET offline_since = NULL, row_version ="
+             " t.row_version + 1 FROM up WHERE t.id = up.satellite_id AND t.offline_since IS NOT"
+             " NULL RETURNING t.name),"
+             " e AS (INSERT INTO events (at, severity, kind, satellite, message, source)"
+             " SELECT now(), 'info', 'satellite.online', name, 'satellite ''' || name || ''' is"
+             " back', 'central' FROM back RETURNING id)"
+             " SELECT s.id, s.name, s.state, s.last_event_seq, up.epoch,"
+             " (SELECT pg_notify('pgswarm', 'events I ' || id || '-' || id) FROM e) FROM s"
              " LEFT JOIN up ON up.satellite_id = s.id",
              PG_PARAMS(pg_text(ask->satellite_id),
                        ask->token_sha256 ? pg_bytes(ask->token_sha256, 32) : pg_null(),
