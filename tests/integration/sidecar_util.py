@@ -33,11 +33,12 @@ class Pod(Node):
         return self
 
     def start_sidecar(self):
-        env = self.env(KUBECONFIG=f"{self.base}/kubeconfig", POD_NAMESPACE=self.kube.ns,
-                       POD_IP="127.0.0.1", POD_UID=self.name, CLUSTER_NAME=CLUSTER,
-                       LEASE_SECONDS="6", HEALTH_INTERVAL_SECONDS="1",
-                       PGSWARM_SECRET_DIR=f"{self.base}/secret",
-                       PGSWARM_HEALTH_ADDR=f"127.0.0.1:{self.health_port}", **self.extra)
+        env = self.env(**{**dict(KUBECONFIG=f"{self.base}/kubeconfig", POD_NAMESPACE=self.kube.ns,
+                                 POD_IP="127.0.0.1", POD_UID=self.name, CLUSTER_NAME=CLUSTER,
+                                 LEASE_SECONDS="9", HEALTH_INTERVAL_SECONDS="1",
+                                 PGSWARM_SECRET_DIR=f"{self.base}/secret",
+                                 PGSWARM_HEALTH_ADDR=f"127.0.0.1:{self.health_port}"),
+                          **self.extra})
         out = open(f"{self.base}/sidecar.log", "ab")
         self.sidecar = subprocess.Popen([f"{BIN}/pg-swarm-failover-sidecar"], env=env,
                                         stdin=subprocess.DEVNULL, stdout=out, stderr=out,

@@ -101,7 +101,7 @@ def test_frozen_sidecar_too(kube, cluster):
     t0 = boot_ms()
     a.sidecar.send_signal(signal.SIGSTOP)
     wait_until("PostgreSQL is down", lambda: not a.processes(), 12)
-    assert boot_ms() - t0 < 6000  # within the lease
+    assert boot_ms() - t0 < 9000  # within the lease
     a.sidecar.send_signal(signal.SIGCONT)
     a.wait_ready("primary")
 
@@ -125,13 +125,11 @@ def test_whole_cluster_restart_resumes(kube, cluster):
     a.query("create table t as select 42 x")
     for p in pods:
         p.stop_pod()
-    # Longer than the lease: the same pod with its own data may still resume.
-    renewed = time.monotonic()
-    wait_until("the lease is over", lambda: time.monotonic() > renewed + 7)
+    # The same pod with its own data may resume, however long the lease is over.
     for p in (pods[1], pods[2]):
         p.launch()
     wait_until("a replica waits for the holder, and serves reads meanwhile", lambda: "lease of" in
-               pods[1].readyz()[1] and pods[1].accepts(), 30)
+               pods[1].readyz()[1] and pods[1].accepts(), 40)
     assert f"waiting: lease of {a.name} expired; automatic failover is not part of this version" \
         in pods[1].readyz()[1]
     assert spec(kube)["holderIdentity"] == a.name
@@ -232,7 +230,7 @@ def test_slow_shutdown_keeps_its_permit(kube, cluster):
     t0 = boot_ms()
     for p in (a.sidecar, a.proc):
         p.send_signal(signal.SIGTERM)
-    wait_until("the permit of the start is over", lambda: boot_ms() > t0 + 4500)
+    wait_until("the permit of the start is over", lambda: boot_ms() > t0 + 6000)
     assert a.processes() and a.sidecar.poll() is None
     os.kill(walreceiver, signal.SIGCONT)
     assert a.proc.wait(20) == 0 and a.sidecar.wait(20) == 0
@@ -241,11 +239,11 @@ def test_slow_shutdown_keeps_its_permit(kube, cluster):
 
 
 def test_short_outage_of_the_api_is_no_event(kube, cluster):
-    a, b = cluster(2)
+    a, b = cluster(2, LEASE_SECONDS="15")
     started = a.query("select pg_postmaster_start_time()")
     kube.away = True
     gone = time.monotonic()
-    wait_until("1.2 s without API", lambda: time.monotonic() > gone + 1.2)
+    wait_until("3 s without API", lambda: time.monotonic() > gone + 3)
     kube.away = False
     renewed = spec(kube)["renewTime"]
     wait_until("renewals go on", lambda: spec(kube)["renewTime"] != renewed)
