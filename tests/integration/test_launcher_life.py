@@ -100,6 +100,17 @@ def test_clone_streams_with_slot_and_survives_repointing(nodes):
     assert s["pid"] == pid and s["epoch"] == 2 and s["stamp_epoch"] == 2
 
 
+def test_clone_makes_a_slot_that_the_primary_lacks(nodes):
+    a = primary_of(nodes)
+    a.add_repl_user()
+    b = nodes("node-7", wal=True)
+    b.clone(a, slot="member_7")
+    assert a.query("select slot_name from pg_replication_slots") == [("member_7",)]
+    b.start_standby(a, slot="member_7")
+    wait_until("the slot in use", lambda: a.query("select active from pg_replication_slots")
+               == [(True,)])
+
+
 def test_wal_volume_holds_the_wal_and_reclone_keeps_it_tidy(nodes):
     a = primary_of(nodes, wal=True)
     a.add_repl_user()

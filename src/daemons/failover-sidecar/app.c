@@ -8,7 +8,12 @@
 #include "member/member.h"
 #include <signal.h>
 
-enum { SETTLE_MS = 5 * 1000, LINGER_MS = 500, GIVE_UP_MS = 55 * 1000 };
+enum {
+    SETTLE_MS = 5 * 1000,
+    SETTLE_AGAIN_MS = 300 * 1000,
+    LINGER_MS = 500,
+    GIVE_UP_MS = 55 * 1000
+};
 
 typedef struct App {
     Loop *loop;
@@ -98,7 +103,7 @@ static ErrCode set_up(App *app, Error *err)
         return err->code;
     app->term = sigwatch_start(app->loop, SIGTERM, on_signal, app);
     app->intr = sigwatch_start(app->loop, SIGINT, on_signal, app);
-    app->settle = timer_start(app->loop, SETTLE_MS, 0, on_settle, app);
+    app->settle = timer_start(app->loop, SETTLE_MS, SETTLE_AGAIN_MS, on_settle, app);
     if (!str_eq(cfg->durability, "performance"))
         link_event(app->link, SEV_WARNING, "durability.not_enforced",
                    "this version replicates asynchronously; the profile asks for more");

@@ -84,7 +84,8 @@ static ErrCode job_initdb(const Paths *p, const JobSpec *s, Error *err)
     return finish(p, &j, &stamp, err);
 }
 
-static ErrCode run_basebackup(const Paths *p, const Journal *j, const JobSpec *s, Error *err)
+static ErrCode run_basebackup(const Paths *p, const Journal *j, const JobSpec *s, bool create_slot,
+                              Error *err)
 {
     AUTO_ARENA a = arena_new();
     AUTO_STRBUF info = {0};
@@ -103,6 +104,8 @@ static ErrCode run_basebackup(const Paths *p, const Journal *j, const JobSpec *s
         vec_push(&v, "--no-slot");
     else
         vec_push(&v, arena_printf(a, "--slot=%s", s->from.slot));
+    if (create_slot)
+        vec_push(&v, "--create-slot");
     const char *waldir = journal_waldir(a, p, j);
     if (waldir)
         vec_push(&v, arena_printf(a, "--waldir=%s", waldir));
@@ -110,6 +113,21 @@ static ErrCode run_basebackup(const Paths *p, const Journal *j, const JobSpec *s
     ErrCode rc = tool_run(v.at, err);
     vec_done(&v);
     return rc;
+}
+
+/* The primary makes a slot for each member that it knows of. One that it does not know yet (the
+ * cluster was just scaled up) makes its own, else it would never become ready. */
+static ErrCode clone_with_slot(const Paths *p, const Journal *j, const JobSpec *s, Error *err)
+{
+    ErrCode rc = run_basebackup(p, j, s, false, err);
+    if (!rc || str_empty(s->from.slot) || !strstr(err->msg, "replication slot") ||
+        !strstr(err->msg, "does not exist"))
+        return rc;
+    AUTO_ARENA a = arena_new();
+    const char *waldir = journal_waldir(a, p, j);
+    if (dir_remove(p->data_clone, err) || (waldir && dir_remove(waldir, err)))
+        return err->code;
+    return run_basebackup(p, j, s, true, err);
 }
 
 static ErrCode job_basebackup(const Paths *p, const JobSpec *s, Error *err)
@@ -129,7 +147,7 @@ static ErrCode job_basebackup(const Paths *p, const JobSpec *s, Error *err)
     journal_at("build.begin");
     Stamp stamp = {.role = LP_ROLE_STANDBY, .epoch = s->epoch};
     uint32_t timeline;
-    if (dir_remove(p->data_clone, err) || run_basebackup(p, &j, s, err) ||
+    if (dir_remove(p->data_clone, err) || clone_with_slot(p, &j, s, err) ||
         datadir_control(p->data_clone, &stamp.system_id, &timeline, err))
         return err->code;
     if (s->system_id && stamp.system_id != s->system_id)

@@ -18,7 +18,25 @@ static void child(const char *const *argv, int out)
     _exit(127);
 }
 
-/* Forward everything, remember the last line that says something. */
+static bool names_error(const char *line)
+{
+    static const char *const MARKS[] = {"error:", "ERROR:", "FATAL:", "fatal:"};
+    for (size_t i = 0; i < sizeof MARKS / sizeof *MARKS; i++)
+        if (strstr(line, MARKS[i]))
+            return true;
+    return false;
+}
+
+/* The first error is the cause; what follows it is consequence and tidying up. */
+static void remember(StrBuf *best, const StrBuf *line)
+{
+    if (names_error(strbuf_str(best)))
+        return;
+    strbuf_reset(best);
+    strbuf_add(best, line->p, line->n);
+}
+
+/* Forward everything, remember the line that says most. */
 static void follow_output(int fd, StrBuf *last)
 {
     char buf[4096];
@@ -36,10 +54,8 @@ static void follow_output(int fd, StrBuf *last)
                     strbuf_addc(&line, buf[i]);
                 continue;
             }
-            if (line.n) {
-                strbuf_reset(last);
-                strbuf_add(last, line.p, line.n);
-            }
+            if (line.n)
+                remember(last, &line);
             strbuf_reset(&line);
         }
     }

@@ -3,5 +3,5 @@
 #include "core/str.h"
 
 /* argv[0] is a full path. Its output goes line by line to our stderr (the launcher's log pipe); the
- * last line becomes the error's text. Killed when we are. */
+ * first line that names an error, else the last, becomes the error's text. Killed when we are. */
 ErrCode tool_run(const char *const *argv, Error *err) MUST_USE;

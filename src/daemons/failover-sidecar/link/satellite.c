@@ -96,6 +96,12 @@ static void on_end(void *ctx, GrpcStream *s, GrpcCode code, const char *message)
     k->retry = timer_start(k->loop, wait, 0, open_stream, k);
 }
 
+static void send_heartbeat(Link *k)
+{
+    send_up(k, &(SidecarUp){
+                   .id = "", .kind = SIDECAR_UP_HEARTBEAT, .heartbeat_at_us = clock_wall_us()});
+}
+
 static void on_heartbeat(void *ctx)
 {
     Link *k = ctx;
@@ -105,8 +111,7 @@ static void on_heartbeat(void *ctx)
         grpc_stream_cancel(k->stream);
         return;
     }
-    send_up(k, &(SidecarUp){
-                   .id = "", .kind = SIDECAR_UP_HEARTBEAT, .heartbeat_at_us = clock_wall_us()});
+    send_heartbeat(k);
 }
 
 static void send_identity(Link *k)
@@ -137,6 +142,7 @@ static void open_stream(void *ctx)
     k->opened_at = clock_mono_ms();
     k->stream = grpc_open(k->channel, &spec, &HANDLER, k);
     send_identity(k);
+    send_heartbeat(k); /* its answer is the first sign that we were accepted */
 }
 
 static ErrCode load_tls(Link *k, Error *err)
