@@ -108,7 +108,9 @@ static ErrCode open_store(App *app, Error *err)
     const StoreConfig cfg = {.dir = arena_printf(a, "%s/objects", app->cfg.state_dir),
                              .service_cidr = app->net.service_cidr,
                              .node_port_lo = app->cfg.node_port_lo,
-                             .node_port_hi = app->cfg.node_port_hi};
+                             .node_port_hi = app->cfg.node_port_hi,
+                             .node_port_free = app->cfg.no_node ? NULL : kubelet_port_free,
+                             .node_port_ctx = app};
     ErrCode rc = store_open(&cfg, &app->store, err);
     if (rc) {
         return rc;

@@ -52,6 +52,8 @@ typedef struct App {
 /* Before the store opens and before any thread is started: namespaces, network; fills in app->net.
  */
 ErrCode kubelet_prepare(App *app, Error *err) MUST_USE;
+/* Nobody listens on this port of the host's loopback; ctx: the App. */
+bool kubelet_port_free(void *ctx, int port);
 /* After the store is open and the API serves. */
 ErrCode kubelet_start(App *app, Error *err) MUST_USE;
 ErrCode controllers_start(App *app, Error *err) MUST_USE;

@@ -103,6 +103,17 @@ ErrCode kubelet_prepare(App *app, Error *err)
     return listen_on_gateway(app, gateway, err);
 }
 
+bool kubelet_port_free(void *ctx, int port)
+{
+    const Kubelet *k = ((App *)ctx)->kubelet;
+    Error err;
+    int fd;
+    if (!k || hostnet_bind(k->host, port, &fd, &err))
+        return !k;
+    close(fd);
+    return true;
+}
+
 /* ---- pods come, change and go ---- */
 
 static bool is_ours(const Kubelet *k, const Obj *o)

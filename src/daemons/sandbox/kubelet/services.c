@@ -2,12 +2,14 @@
 #include "kubelet/parts.h"
 #include <stdlib.h>
 
+enum { RETRY_MS = 3000 };
 #define SERVICE_LABEL "metadata.labels[kubernetes.io/service-name]"
 
 struct Services {
     App *app;
     SvcNet *net;
     StoreWatch *watches[2];
+    Timer *retry;
     bool queued, gone;
 };
 
@@ -74,7 +76,8 @@ static void sync_all(void *ctx)
     const Obj **svcs = store_list(s->app->store, a, &(StoreQuery){.kind = K(SERVICE)}, NULL);
     for (; *svcs; svcs++)
         add_service(a, *svcs, slices, &ports);
-    svcnet_sync(s->net, ports.at, ports.n);
+    if (!svcnet_sync(s->net, ports.at, ports.n))
+        timer_again(s->retry, RETRY_MS);
     vec_done(&ports);
 }
 
@@ -89,11 +92,17 @@ static void on_change(void *ctx, StoreChange ch, const Obj *now, const Obj *old)
     s->queued = true;
 }
 
+static void on_retry(void *ctx)
+{
+    on_change(ctx, STORE_MODIFIED, NULL, NULL);
+}
+
 Services *services_start(App *app, HostNet *host)
 {
     Services *s = xnew(Services);
     s->app = app;
     s->net = svcnet_new(app->loop, host);
+    s->retry = timer_start(app->loop, RETRY_MS, 0, on_retry, s);
     s->watches[0] = store_watch(app->store, K(SERVICE), on_change, s);
     s->watches[1] = store_watch(app->store, K(ENDPOINTSLICE), on_change, s);
     on_change(s, STORE_ADDED, NULL, NULL);
@@ -116,6 +125,7 @@ void services_stop(Services *s)
         return;
     store_watch_stop(s->watches[0]);
     store_watch_stop(s->watches[1]);
+    timer_stop(s->retry);
     svcnet_free(s->net);
     s->gone = true;
     if (!s->queued)

@@ -19,7 +19,8 @@ typedef struct Port {
     SvcBackend *backends;
     size_t n, turn;
     Listener *inside, *outside;
-    bool wanted; /* mark of a sync */
+    bool wanted;     /* mark of a sync */
+    bool in_trouble; /* and that was logged */
 } Port;
 
 typedef struct Forwarder {
@@ -92,6 +93,14 @@ static void on_client(void *ctx, Stream *s)
     dial_next(w);
 }
 
+static void cannot_open(Port *p, const char *what, const Error *err)
+{
+    if (!p->in_trouble)
+        log_warn("svcnet", "port cannot be served", "port=%s kind=%s error=%s", log_quote(p->key),
+                 what, log_quote(err->msg));
+    p->in_trouble = true;
+}
+
 static void open_inside(Port *p)
 {
     char ip[IP_TEXT], addr[ADDR_LEN];
@@ -99,8 +108,7 @@ static void open_inside(Port *p)
     ip_text(ip, p->addr);
     snprintf(addr, sizeof addr, "%s:%u", ip, p->port);
     if (listener_open(p->net->loop, addr, on_client, p, &p->inside, &err))
-        log_warn("svcnet", "service address cannot be served", "port=%s error=%s",
-                 log_quote(p->key), log_quote(err.msg));
+        cannot_open(p, "clusterIP", &err);
 }
 
 static void open_outside(Port *p)
@@ -114,8 +122,7 @@ static void open_outside(Port *p)
             p->outside = NULL;
     }
     if (rc)
-        log_warn("svcnet", "node port cannot be served", "port=%s error=%s", log_quote(p->key),
-                 log_quote(err.msg));
+        cannot_open(p, "nodePort", &err);
 }
 
 static void port_close(Port *p)
@@ -133,7 +140,7 @@ static void port_free(Port *p)
     free(p);
 }
 
-static void port_set(Port *p, const SvcPort *want)
+static bool port_set(Port *p, const SvcPort *want)
 {
     if (p->addr != want->addr || p->port != want->port || p->node_port != want->node_port)
         port_close(p);
@@ -152,9 +159,12 @@ static void port_set(Port *p, const SvcPort *want)
         open_inside(p);
     if (p->n && p->node_port && !p->outside)
         open_outside(p);
+    bool ok = !p->n || ((p->inside || !p->addr) && (p->outside || !p->node_port));
+    p->in_trouble = p->in_trouble && !ok;
+    return ok;
 }
 
-void svcnet_sync(SvcNet *s, const SvcPort *ports, size_t n)
+bool svcnet_sync(SvcNet *s, const SvcPort *ports, size_t n)
 {
     for (MapIter it = {0}; map_next(s->ports, &it);)
         ((Port *)it.value)->wanted = false;
@@ -171,6 +181,7 @@ void svcnet_sync(SvcNet *s, const SvcPort *ports, size_t n)
         map_remove(s->ports, it.key);
         port_free(p);
     }
+    bool ok = true;
     for (size_t i = 0; i < n; i++) {
         Port *p = map_get(s->ports, ports[i].key);
         if (!p) {
@@ -179,8 +190,9 @@ void svcnet_sync(SvcNet *s, const SvcPort *ports, size_t n)
             p->key = xstrdup(ports[i].key);
             map_put(s->ports, p->key, p);
         }
-        port_set(p, &ports[i]);
+        ok = port_set(p, &ports[i]) && ok;
     }
+    return ok;
 }
 
 /* ---- forwards to the host ---- */

@@ -27,8 +27,8 @@ typedef struct SvcPort {
 typedef struct SvcNet SvcNet;
 SvcNet *svcnet_new(Loop *l, HostNet *h);
 void svcnet_free(SvcNet *s);
-/* Make it so: these ports and no others. A node port that the host has given to somebody else is
- * logged, and tried again with the next sync. */
-void svcnet_sync(SvcNet *s, const SvcPort *ports, size_t n);
+/* Make it so: these ports and no others. False: a port could not be opened (somebody else of the
+ * machine has it); it is logged when that is news, and tried again by the next sync. */
+bool svcnet_sync(SvcNet *s, const SvcPort *ports, size_t n);
 /* Pods reach the host's 127.0.0.1:port at gateway:port. */
 ErrCode svcnet_forward(SvcNet *s, uint32_t gateway, int port, int host_port, Error *err) MUST_USE;

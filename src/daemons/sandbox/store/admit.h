@@ -37,4 +37,5 @@ void validate_pod_spec(Causes *c, const cJSON *spec, const char *path, const cJS
 const char *validate_name(const Kind *k, const char *name);
 /* The store gives these from its configuration. */
 void store_node_ports(const Store *s, int *ret_lo, int *ret_hi);
+bool store_node_port_free(const Store *s, int port);
 const char *store_service_cidr(const Store *s);

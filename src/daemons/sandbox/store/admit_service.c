@@ -88,7 +88,9 @@ static ErrCode give_node_ports(Admission *ad)
             js_set_int(p, "nodePort", js_int(was, "nodePort", 0));
             continue;
         }
-        while (port <= hi && (port_taken(ad, port) || in_own_ports(ad, port))) {
+        /* Last, for it asks the kernel: somebody else of this machine may sit on the port. */
+        while (port <= hi && (port_taken(ad, port) || in_own_ports(ad, port) ||
+                              !store_node_port_free(ad->store, port))) {
             port++;
         }
         if (port > hi) {

@@ -460,6 +460,11 @@ void store_node_ports(const Store *s, int *ret_lo, int *ret_hi)
     *ret_hi = s->cfg.node_port_hi ? s->cfg.node_port_hi : 32767;
 }
 
+bool store_node_port_free(const Store *s, int port)
+{
+    return !s->cfg.node_port_free || s->cfg.node_port_free(s->cfg.node_port_ctx, port);
+}
+
 const char *store_service_cidr(const Store *s)
 {
     return s->cfg.service_cidr;

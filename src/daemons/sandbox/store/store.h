@@ -38,6 +38,9 @@ typedef struct StoreConfig {
     const char *dir;          /* NULL: memory only, for unit tests */
     const char *service_cidr; /* clusterIPs are taken from here: "198.18.8.0/21" */
     int node_port_lo, node_port_hi;
+    /* Is this port of the machine free? NULL: every port is. */
+    bool (*node_port_free)(void *ctx, int port);
+    void *node_port_ctx;
     int64_t (*now_us)(void); /* NULL: the wall clock */
 } StoreConfig;
 ErrCode store_open(const StoreConfig *cfg, Store **ret, Error *err) MUST_USE;
