@@ -139,7 +139,13 @@ static ErrCode pg_up(Sandbox *s, Error *err)
         if (daemon_start(s, &d, err))
             return err->code;
     }
-    return wait_for(s, "PostgreSQL of central", 30000, pg_ready, s, err);
+    WaitSpec w = {.what = "PostgreSQL of central",
+                  .ms = 30000,
+                  .ready = pg_ready,
+                  .ctx = s,
+                  .pid_file = sandbox_path(s, "central/postgres.pid"),
+                  .log_file = sandbox_path(s, "central/postgres.log")};
+    return wait_for(s, &w, err);
 }
 
 static const char *const *central_env(Sandbox *s)
@@ -207,19 +213,14 @@ static bool answers(void *ctx)
     return rest_get(s->c, "/healthz", &v, &ignored) == ERR_OK;
 }
 
-ErrCode central_up(Sandbox *s, Error *err)
+static ErrCode start_central(Sandbox *s, Error *err)
 {
-    Step st = step_begin(s, "PostgreSQL of central");
-    ErrCode rc = pg_up(s, err);
-    step_end(&st, rc ? err : NULL);
-    if (rc)
-        return rc;
-    st = step_begin(s, "central");
     const char *pid_file = sandbox_path(s, "central/central.pid");
     if (!daemon_pid(pid_file)) {
         s->http_port = free_port(s->http_port ? s->http_port : 8080);
         s->grpc_port = free_port(s->grpc_port ? s->grpc_port : 9090);
-        rc = sandbox_save(s, err);
+        if (sandbox_save(s, err))
+            return err->code;
     }
     const char *const *env = central_env(s);
     Daemon d = {
@@ -229,9 +230,29 @@ ErrCode central_up(Sandbox *s, Error *err)
         .argv =
             (const char *const[]){arena_printf(s->c->arena, "%s/pg-swarm-central", s->bin), NULL},
         .envp = env};
-    if (rc == ERR_OK && !(rc = run_init(s, env, err)) && !(rc = daemon_start(s, &d, err)) &&
-        !(rc = save_context(s, err)))
-        rc = wait_for(s, "central", 20000, answers, s, err);
+    WaitSpec w = {.what = "central",
+                  .ms = 20000,
+                  .ready = answers,
+                  .ctx = s,
+                  .pid_file = pid_file,
+                  .log_file = d.log_file};
+    if (run_init(s, env, err) || daemon_start(s, &d, err) || save_context(s, err))
+        return err->code;
+    return wait_for(s, &w, err);
+}
+
+ErrCode central_up(Sandbox *s, Error *err)
+{
+    Step st = step_begin(s, "PostgreSQL of central");
+    ErrCode rc = pg_up(s, err);
+    step_end(&st, rc ? err : NULL);
+    if (rc)
+        return rc;
+    st = step_begin(s, "central");
+    rc = start_central(s, err);
+    /* A port that was free a moment ago may have gone to somebody else. */
+    for (int i = 0; i < 3 && rc == ERR_UNAVAILABLE && strstr(err->msg, "in use"); i++)
+        rc = start_central(s, err);
     step_end(&st, rc ? err : NULL);
     return rc;
 }

@@ -175,15 +175,16 @@ int free_port(int wanted)
     }
 }
 
-ErrCode wait_for(Sandbox *s, const char *what, uint64_t ms, bool (*ready)(void *ctx), void *ctx,
-                 Error *err)
+ErrCode wait_for(Sandbox *s, const WaitSpec *w, Error *err)
 {
-    uint64_t end = clock_mono_ms() + ms;
-    (void)s;
-    while (!ready(ctx)) {
+    uint64_t end = clock_mono_ms() + w->ms;
+    while (!w->ready(w->ctx)) {
+        if (w->pid_file && !daemon_pid(w->pid_file))
+            return err_set(err, ERR_UNAVAILABLE, "%s ended: %s (see %s)", w->what,
+                           last_line(s->c->arena, w->log_file), w->log_file);
         if (clock_mono_ms() > end)
-            return err_set(err, ERR_TIMEOUT, "%s did not come up within %llu s", what,
-                           (unsigned long long)(ms / 1000));
+            return err_set(err, ERR_TIMEOUT, "%s did not come up within %llu s", w->what,
+                           (unsigned long long)(w->ms / 1000));
         nap(20);
     }
     return ERR_OK;

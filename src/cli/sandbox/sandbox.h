@@ -48,9 +48,16 @@ ErrCode run_logged(Sandbox *s, const char *log_file, const char *const *argv,
 /* A free TCP port on 127.0.0.1: `wanted` when it is free. */
 int free_port(int wanted);
 /* Poll `ready` every 20 ms until it says yes; for what offers nothing to wait on, such as a file
- * that must appear. */
-ErrCode wait_for(Sandbox *s, const char *what, uint64_t ms, bool (*ready)(void *ctx), void *ctx,
-                 Error *err) MUST_USE;
+ * that must appear. When the process of pid_file ends first, that is the error, with its log's last
+ * line. */
+typedef struct WaitSpec {
+    const char *what;
+    uint64_t ms;
+    bool (*ready)(void *ctx);
+    void *ctx;
+    const char *pid_file, *log_file; /* NULL: nobody in particular */
+} WaitSpec;
+ErrCode wait_for(Sandbox *s, const WaitSpec *w, Error *err) MUST_USE;
 
 /* ---- parts ---- */
 ErrCode central_up(Sandbox *s, Error *err) MUST_USE;

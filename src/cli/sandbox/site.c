@@ -149,7 +149,13 @@ ErrCode site_up(Sandbox *s, Site *site, Error *err)
                 .argv = argv};
     if (daemon_start(s, &d, err))
         return err->code;
-    ErrCode rc = wait_for(s, site->name, 20000, site_ready, &w, err);
+    WaitSpec spec = {.what = site->name,
+                     .ms = 20000,
+                     .ready = site_ready,
+                     .ctx = &w,
+                     .pid_file = pid_file,
+                     .log_file = d.log_file};
+    ErrCode rc = wait_for(s, &spec, err);
     return rc && w.err.code ? err_wrap(err, "%s", w.err.msg) : rc;
 }
 
@@ -335,7 +341,11 @@ ErrCode site_enrol(Sandbox *s, Site *site, Error *err)
     ErrCode rc = apply_satellite(s, site, k, err);
     kube_free(k);
     if (rc == ERR_OK)
-        rc = wait_for(s, arena_printf(s->c->arena, "satellite of %s", site->name), 40000, enrolled,
-                      &w, err);
+        rc = wait_for(s,
+                      &(WaitSpec){.what = arena_printf(s->c->arena, "satellite of %s", site->name),
+                                  .ms = 40000,
+                                  .ready = enrolled,
+                                  .ctx = &w},
+                      err);
     return rc && w.err.code ? err_wrap(err, "%s", w.err.msg) : rc;
 }

@@ -10,7 +10,14 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-enum { RETRY_AFTER_MS = 5000, CSR_MAX = 16 * 1024, LABELS_MAX = 64, PENDING_MAX = 2000 };
+/* An approval often follows at once; one that does not may take days. */
+enum {
+    RETRY_FIRST_MS = 500,
+    RETRY_AFTER_MS = 3000,
+    CSR_MAX = 16 * 1024,
+    LABELS_MAX = 64,
+    PENDING_MAX = 2000
+};
 
 struct Registration {
     App *app;
@@ -86,7 +93,7 @@ static void registered(void *ctx, const Error *err, const char *satellite_id)
     }
     log_info("registration", "satellite registered", "satellite_id=%s name=%s host=%s",
              satellite_id, g->name, log_quote(g->req.hostname));
-    RegisterResponse resp = {satellite_id, g->temp_token, RETRY_AFTER_MS};
+    RegisterResponse resp = {satellite_id, g->temp_token, RETRY_FIRST_MS};
     wire_register_response_encode(&resp, &out);
     unary_reply(g->u, sv_n(strbuf_str(&out), out.n));
 }
