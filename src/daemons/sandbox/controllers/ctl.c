@@ -179,13 +179,45 @@ const char *ctl_owner_name(const Obj *o, const char *kind)
     return ref && str_eq(js_text(ref, "kind"), kind) ? js_str(ref, "name") : NULL;
 }
 
+/* An object that nobody controls, that the owner's selector matches: as in Kubernetes it is
+ * adopted. Of a StatefulSet's pods only those that bear its name. */
+static bool is_orphan_of(const Obj *o, const Obj *owner, const Selector *sel)
+{
+    size_t n = strlen(owner->name);
+    bool named =
+        owner->kind != K(STATEFULSET) || (str_starts(o->name, owner->name) && o->name[n] == '-');
+    return named && !obj_controller(o) && !obj_deleting(o) && !obj_deleting(owner) &&
+           selector_matches(sel, js_at(o->json, "metadata.labels"));
+}
+
+static const Obj *adopt(Ctl *c, Arena *a, const Obj *o, const Obj *owner)
+{
+    Error err = {0};
+    const cJSON *had = js_at(o->json, "metadata.ownerReferences");
+    cJSON *patch = cJSON_CreateObject(), *refs = had ? js_dup(had) : cJSON_CreateArray();
+    cJSON_AddItemToArray(refs, obj_owner_reference(owner));
+    js_set(patch, "metadata.ownerReferences", refs);
+    if (store_merge(c->store, o, SUB_NONE, patch, &err)) {
+        log_warn("controllers", "not adopted", "kind=%s name=%s/%s error=%s", o->kind->kind, o->ns,
+                 o->name, log_quote(err.msg));
+        return NULL;
+    }
+    return store_get(c->store, a, o->kind, o->ns, o->name);
+}
+
 const Obj **ctl_owned(Ctl *c, Arena *a, const Kind *kind, const Obj *owner, size_t *ret_n)
 {
     size_t n, k = 0;
+    const Selector *sel = NULL;
     const Obj **all = store_list(c->store, a, &(StoreQuery){.kind = kind, .ns = owner->ns}, &n);
-    for (size_t i = 0; i < n; i++)
-        if (obj_controlled_by(all[i], owner))
-            all[k++] = all[i];
+    bool selects = !selector_from_object(a, js_at(owner->json, "spec.selector"), &sel, NULL);
+    for (size_t i = 0; i < n; i++) {
+        const Obj *o = all[i];
+        if (selects && is_orphan_of(o, owner, sel))
+            o = adopt(c, a, o, owner);
+        if (o && obj_controlled_by(o, owner))
+            all[k++] = o;
+    }
     all[k] = NULL;
     if (ret_n)
         *ret_n = k;

@@ -22,9 +22,10 @@ static ErrCode pick_address(Admission *ad, const char *cidr, char ret[INET_ADDRS
     char net[64];
     snprintf(net, sizeof net, "%s", str_or(cidr, "198.18.8.0/21"));
     char *slash = strchr(net, '/');
-    unsigned bits = slash ? (unsigned)atol(slash + 1) : 24;
+    uint64_t bits = 0;
     if (slash) {
         *slash = '\0';
+        (void)str_to_u64(slash + 1, &bits);
     }
     struct in_addr base;
     if (!inet_aton(net, &base) || bits < 8 || bits > 30) {

@@ -300,19 +300,20 @@ static void own_entry(cJSON *list, const Manager *m, const cJSON *set)
     cJSON_AddItemToArray(list, entry_new(m, js_dup(set)));
 }
 
-ErrCode managed_apply(const Type *t, cJSON *live, const cJSON *config, const Manager *m, bool force,
-                      Causes *c, Error *err)
+ErrCode managed_apply(const Apply *ap, cJSON *live, Causes *c, Error *err)
 {
+    const Type *t = ap->type;
+    const Manager *m = ap->manager;
     AUTO_JSON merged = js_dup(live);
-    AUTO_JSON own = fields_of(t, config);
+    AUTO_JSON own = fields_of(t, ap->config);
     AUTO_JSON changed = cJSON_CreateObject();
     AUTO_JSON removed = cJSON_CreateObject();
     AUTO_JSON before = cJSON_CreateObject();
-    merge(t, merged, config);
+    merge(t, merged, ap->config);
     fields_diff(t, live, merged, changed, removed);
     fields_strip_meta(own);
     cJSON *list = take_entries(merged), *e;
-    meet_others(list, changed, m, force, c);
+    meet_others(list, changed, m, ap->force, c);
     if (cJSON_GetArraySize(c->list)) {
         cJSON_Delete(list);
         return conflict_error(c, err);

@@ -26,7 +26,12 @@ bool fields_empty(const cJSON *set);
 /* After an ordinary write: what changed becomes the manager's, and nobody else's. m NULL: nobody's
  * (our own controllers). Changes metadata.managedFields of `now`. */
 void managed_update(const Type *t, const cJSON *old, cJSON *now, const Manager *m);
-/* Server-side apply of `config` on `live` (changed; NULL was an empty object). CONFLICT with causes
- * when others own what would change, unless force. */
-ErrCode managed_apply(const Type *t, cJSON *live, const cJSON *config, const Manager *m, bool force,
-                      Causes *c, Error *err) MUST_USE;
+/* Server-side apply of `config` on `live` (changed; an empty object when there is nothing yet).
+ * CONFLICT with causes when others own what would change, unless force. */
+typedef struct Apply {
+    const Type *type;
+    const cJSON *config;
+    const Manager *manager;
+    bool force;
+} Apply;
+ErrCode managed_apply(const Apply *ap, cJSON *live, Causes *c, Error *err) MUST_USE;

@@ -158,6 +158,9 @@ static ErrCode decode_member(const Decode *d, const Type *t, cJSON *o, cJSON *m,
         replace_text(o, m, text);
     } else {
         rc = decode(d, mt, t->shape == SHAPE_OBJECT ? t->name : "", m, at);
+        if (!rc && !m->child && (mt->shape == SHAPE_LIST || mt->shape == SHAPE_MAP)) {
+            cJSON_Delete(cJSON_DetachItemViaPointer(o, m)); /* Go's omitempty */
+        }
     }
     free(at);
     return rc;

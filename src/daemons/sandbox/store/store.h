@@ -109,9 +109,15 @@ ErrCode store_delete(Store *s, Arena *a, const StoreDelete *d, const Obj **ret,
 ErrCode store_set_status(Store *s, const Obj *o, cJSON *status, Error *err) MUST_USE;
 /* A merge patch of metadata/spec or (SUB_STATUS) status; takes the patch over. */
 ErrCode store_merge(Store *s, const Obj *o, SubResource sub, cJSON *patch, Error *err) MUST_USE;
-/* An Event about `about`; the same one again only counts up. type "Normal" or "Warning". */
-void store_event(Store *s, const Obj *about, const char *component, const char *type,
-                 const char *reason, const char *fmt, ...) PRINTF_LIKE(6, 7);
+/* An Event about `about`; the same one again only counts up. type "Normal" or "Warning". Behind the
+ * reason stands a printf format with its arguments. */
+typedef struct EventWords {
+    const char *component, *type, *reason;
+} EventWords;
+void store_event_say(Store *s, const Obj *about, const EventWords *words, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+#define store_event(s, about, component, type, reason, ...) \
+    store_event_say((s), (about), &(EventWords){(component), (type), (reason)}, __VA_ARGS__)
 
 /* ---- watching ---- */
 typedef enum StoreChange { STORE_ADDED, STORE_MODIFIED, STORE_DELETED } StoreChange;

@@ -109,7 +109,7 @@ ErrCode store_delete(Store *s, Arena *a, const StoreDelete *d, const Obj **ret, 
 
 /* ---- events ---- */
 
-static cJSON *event_new(Store *s, const Obj *about, const char *component, const char *type)
+static cJSON *event_new(Store *s, const Obj *about, const EventWords *words)
 {
     cJSON *e = cJSON_CreateObject();
     char name[280];
@@ -123,9 +123,10 @@ static cJSON *event_new(Store *s, const Obj *about, const char *component, const
     js_set_str(e, "involvedObject.apiVersion", kind_api_version(about->kind));
     js_set_str(e, "involvedObject.resourceVersion",
                js_text(about->json, "metadata.resourceVersion"));
-    js_set_str(e, "source.component", component);
-    js_set_str(e, "reportingComponent", component);
-    js_set_str(e, "type", type);
+    js_set_str(e, "source.component", words->component);
+    js_set_str(e, "reportingComponent", words->component);
+    js_set_str(e, "type", words->type);
+    js_set_str(e, "reason", words->reason);
     js_set(e, "firstTimestamp", js_now(store_now_us(s)));
     js_set(e, "lastTimestamp", js_now(store_now_us(s)));
     js_set_int(e, "count", 1);
@@ -147,15 +148,14 @@ static const Obj *event_like(Store *s, Arena *a, const Obj *about, const char *r
     return NULL;
 }
 
-void store_event(Store *s, const Obj *about, const char *component, const char *type,
-                 const char *reason, const char *fmt, ...)
+void store_event_say(Store *s, const Obj *about, const EventWords *words, const char *fmt, ...)
 {
     AUTO_ARENA a = arena_new();
     va_list ap;
     va_start(ap, fmt);
     const char *message = arena_vprintf(a, fmt, ap);
     va_end(ap);
-    const Obj *same = event_like(s, a, about, reason, message);
+    const Obj *same = event_like(s, a, about, words->reason, message);
     Error err = {0};
     if (same) {
         cJSON *p = cJSON_CreateObject();
@@ -164,8 +164,7 @@ void store_event(Store *s, const Obj *about, const char *component, const char *
         (void)!store_merge(s, same, SUB_NONE, p, &err); /* an event that is lost is no failure */
         return;
     }
-    AUTO_JSON e = event_new(s, about, component, type);
-    js_set_str(e, "reason", reason);
+    AUTO_JSON e = event_new(s, about, words);
     js_set_str(e, "message", message);
     const StoreWrite w = {.kind = K(EVENT), .ns = *about->ns ? about->ns : "default", .obj = e};
     (void)!store_create(s, a, &w, NULL, &err);

@@ -59,7 +59,8 @@ static ErrCode apply(Admission *ad, const Obj *old, const Obj **ret)
     const Manager m = {str_or(w->manager, "unknown"), "Apply", w->sub == SUB_STATUS ? "status" : "",
                        kind_api_version(w->kind), write_now(ad->store, now)};
     ad->obj = old ? js_dup(old->json) : cJSON_CreateObject();
-    rc = managed_apply(schema_of(w->kind), ad->obj, config, &m, w->force, &ad->causes, ad->err);
+    const Apply ap = {schema_of(w->kind), config, &m, w->force};
+    rc = managed_apply(&ap, ad->obj, &ad->causes, ad->err);
     if (rc) {
         return conflict_error(ad, rc);
     }
