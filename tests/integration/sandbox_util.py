@@ -58,11 +58,16 @@ class Sandbox:
         self.site, self.options, self.proc = site, list(options), None
         if prefix:
             os.chmod(self.dir, 0o777)
-        with open(f"{self.dir}/images.json", "w", encoding="utf-8") as f:
-            json.dump(IMAGES, f)
-        os.chmod(f"{self.dir}/images.json", 0o644)
+        self.images = dict(IMAGES)
+        self.add_image("host:1", **IMAGES["host:1"])
         self.state = f"{self.dir}/state"
         self.kubeconfig = f"{self.state}/kubeconfig"
+
+    def add_image(self, ref, **image):
+        self.images[ref] = image
+        with open(f"{self.dir}/images.json", "w", encoding="utf-8") as f:
+            json.dump(self.images, f)
+        os.chmod(f"{self.dir}/images.json", 0o644)
 
     def start(self):
         if os.path.exists(self.kubeconfig):

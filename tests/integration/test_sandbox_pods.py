@@ -1,7 +1,9 @@
 """The sandbox's node and controllers: pods are real processes with addresses, volumes, probes and an end."""
+import hashlib
 import os
-import signal
 import shutil
+import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -9,6 +11,7 @@ import urllib.request
 
 import pytest
 
+import sandbox_util
 from sandbox_util import (PG_BIN, Sandbox, claim_template, container, free_ports, namespace, pids_with, pod, service,
                           wait_until, workload)
 
@@ -35,7 +38,7 @@ WEB = ["/usr/bin/python3", "-c", SERVER]
 
 @pytest.fixture(scope="module", name="sbx")
 def fixture_sbx():
-    ports = free_ports(4)
+    ports = free_ports(5)
     box = Sandbox(options=["--node-ports", "20000-65000"])
     box.ports = ports
     try:
@@ -198,6 +201,86 @@ def test_liveness_restarts(sbx):
                                              path=".status.containerStatuses[0].restartCount") not in ("", "0"))
     wait_until("says why", lambda: "Liveness probe failed" in sbx.kubectl("get", "events", "-n", NS))
     sbx.kubectl("delete", "pod", "sick", "-n", NS)
+
+
+# Reads to the end, answers with the digest and as many bytes again.
+DIGEST = """
+import hashlib, socketserver
+class H(socketserver.StreamRequestHandler):
+    def handle(self):
+        h, n = hashlib.sha256(), 0
+        while True:
+            data = self.rfile.read(65536)
+            if not data: break
+            h.update(data); n += len(data)
+        self.wfile.write(h.hexdigest().encode() + bytes(n))
+socketserver.ThreadingTCPServer(('', 8000), H).serve_forever()
+"""
+
+
+def test_proxy_carries_much_both_ways_and_half_a_close(sbx):
+    port, data = sbx.ports[4], os.urandom(8 << 20)
+    sbx.create(pod(NS, "digest", container(["/usr/bin/python3", "-c", DIGEST],
+                                           readinessProbe={"tcpSocket": {"port": 8000}, "periodSeconds": 1})),
+               service(NS, "digest", 80, 8000, port, {"app": "digest"}))
+    sbx.kubectl("wait", "-n", NS, "--for=condition=Ready", "pod/digest", "--timeout=20s")
+
+    def connect():
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=20)
+        except OSError:
+            return None
+
+    with wait_until("the port is open", connect) as s:
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+        got = bytearray()
+        while True:
+            piece = s.recv(1 << 20)
+            if not piece:
+                break
+            got += piece
+    assert got[:64].decode() == hashlib.sha256(data).hexdigest()
+    assert len(got) == 64 + len(data)
+
+
+def test_node_port_of_somebody_else_is_not_given_out(sbx):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        taken = s.getsockname()[1]
+        sbx.create(service(NS, "sits", 80, 80, taken, {"app": "nobody"}))  # asked for: given
+        free = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "free", "namespace": NS},
+                "spec": {"type": "NodePort", "ports": [{"name": "p", "port": 80}]}}
+        sbx.create(free)
+        port = int(sbx.path("svc", "free", "-n", NS, path=".spec.ports[0].nodePort"))
+        assert port != taken
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", port))
+        s.listen()
+        sbx.create({**free, "metadata": {"name": "free-2", "namespace": NS}})
+        assert sbx.path("svc", "free-2", "-n", NS, path=".spec.ports[0].nodePort") != str(port)
+    sbx.kubectl("delete", "svc", "-n", NS, "sits", "free", "free-2")
+
+
+def test_image_of_an_unpacked_root(sbx):
+    """A root that has neither the mount points nor /etc/passwd: its folders are taken apart where it must be."""
+    tool = os.path.join(sandbox_util.BIN, "pg-swarm-launcher")
+    with open(tool, "rb") as f:
+        if b"/ld-linux" in f.read(4096):
+            pytest.skip("this variant's launcher is not static")
+    root = f"{sbx.dir}/root"
+    os.makedirs(f"{root}/bin")
+    os.makedirs(f"{root}/etc/keep")
+    os.makedirs(f"{root}/var/lib/postgresql")
+    shutil.copy(tool, f"{root}/bin/tool")
+    sbx.add_image("unpacked:1", root=root, user=999)
+    sbx.create(pod(NS, "unpacked", {"name": "c", "image": "unpacked:1", "command": ["/bin/tool", "--version"],
+                                    "volumeMounts": [{"name": "v", "mountPath": "/var/lib/postgresql/data"}]},
+                   restartPolicy="Never", volumes=[{"name": "v", "emptyDir": {}}]))
+    wait_until("ran", lambda: phase(sbx, "unpacked") in ("Succeeded", "Failed"))
+    code = sbx.path("pod", "unpacked", "-n", NS, path=".status.containerStatuses[0].state.terminated.reason")
+    assert code != "StartError", logs(sbx, "unpacked")
 
 
 def test_environment_volumes_and_init(sbx):

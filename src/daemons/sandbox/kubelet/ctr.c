@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { RETRY_MS = 5000, RESET_US = 600 * 1000000, UID_POSTGRES = 999, FILE_MOUNTS = 5 };
 
@@ -265,6 +266,9 @@ static ErrCode open_log(Ctr *c, Arena *a, Error *err)
 {
     const char *dir = arena_printf(a, "%s/%s", c->pod->log_dir, c->name);
     ErrCode rc = file_mkdirs(dir, 0755, err);
+    /* This run's and the last one's are kept, as a kubelet does it. */
+    unlink(arena_printf(a, "%s/%d.log", dir, c->restarts - 2));
+    unlink(arena_printf(a, "%s/%d.log.1", dir, c->restarts - 2));
     if (!rc)
         rc = crilog_open(arena_printf(a, "%s/%d.log", dir, c->restarts), &c->log, err);
     return rc;

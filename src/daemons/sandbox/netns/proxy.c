@@ -12,7 +12,24 @@ typedef struct End {
 } End;
 struct Proxy {
     End end[2];
+    ProxySet *set;
+    Proxy *next, **link; /* in the set */
 };
+struct ProxySet {
+    Proxy *head;
+    bool ending;
+};
+
+static void proxy_free(Proxy *p)
+{
+    ProxySet *set = p->set;
+    *p->link = p->next;
+    if (p->next)
+        p->next->link = p->link;
+    free(p);
+    if (set->ending && !set->head)
+        free(set);
+}
 
 /* An end may go when nothing more can come for it and all that came is on its way. */
 static void settle(Proxy *p)
@@ -58,16 +75,40 @@ static void end_close(void *ctx, const Error *err)
     End *e = ctx;
     e->closed = true;
     if (e->other->closed)
-        free(e->proxy);
+        proxy_free(e->proxy);
     else
         settle(e->proxy);
 }
 
-void proxy_join(Stream *a, Stream *b)
+ProxySet *proxy_set_new(void)
+{
+    return xnew(ProxySet);
+}
+
+void proxy_set_end(ProxySet *set)
+{
+    if (!set)
+        return;
+    set->ending = true;
+    for (Proxy *p = set->head; p; p = p->next)
+        for (int i = 0; i < 2; i++)
+            if (!p->end[i].closed)
+                stream_close(p->end[i].s);
+    if (!set->head)
+        free(set);
+}
+
+void proxy_join(ProxySet *set, Stream *a, Stream *b)
 {
     static const StreamEvents ev = {
         .on_read = end_read, .on_eof = end_eof, .on_drain = end_drain, .on_close = end_close};
     Proxy *p = xnew(Proxy);
+    p->set = set;
+    p->next = set->head;
+    p->link = &set->head;
+    if (p->next)
+        p->next->link = &p->next;
+    set->head = p;
     p->end[0] = (End){.proxy = p, .other = &p->end[1], .s = a};
     p->end[1] = (End){.proxy = p, .other = &p->end[0], .s = b};
     stream_set_events(a, &ev, &p->end[0]);

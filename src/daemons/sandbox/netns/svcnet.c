@@ -43,13 +43,39 @@ struct SvcNet {
     Loop *loop;
     HostNet *host;
     Map *ports;
+    ProxySet *proxies;
+    size_t waiting; /* clients that still need it, also when it is gone for everybody else */
+    bool gone;
     VEC(Forwarder *) forwards;
 };
 
+static Waiting *waiting_new(SvcNet *net, Stream *client)
+{
+    Waiting *w = xnew(Waiting);
+    w->net = net;
+    w->client = client;
+    net->waiting++;
+    return w;
+}
+
 static void waiting_free(Waiting *w)
 {
+    if (--w->net->waiting == 0 && w->net->gone)
+        free(w->net);
     free(w->backends);
     free(w);
+}
+
+/* The other end is there, or NULL when there is none to be had. */
+static void join(Waiting *w, Stream *other)
+{
+    if (other && !w->net->gone) {
+        proxy_join(w->net->proxies, w->client, other);
+    } else {
+        stream_close(w->client);
+        stream_close(other);
+    }
+    waiting_free(w);
 }
 
 static void dial_next(Waiting *w);
@@ -57,20 +83,17 @@ static void dial_next(Waiting *w);
 static void on_dialled(void *ctx, const Error *err, Stream *backend)
 {
     Waiting *w = ctx;
-    if (!err) {
-        proxy_join(w->client, backend);
-        waiting_free(w);
-        return;
-    }
     w->i++;
-    dial_next(w);
+    if (err)
+        dial_next(w);
+    else
+        join(w, backend);
 }
 
 static void dial_next(Waiting *w)
 {
-    if (w->i == w->n) {
-        stream_close(w->client);
-        waiting_free(w);
+    if (w->i == w->n || w->net->gone) {
+        join(w, NULL);
         return;
     }
     char ip[IP_TEXT], addr[ADDR_LEN];
@@ -82,9 +105,7 @@ static void dial_next(Waiting *w)
 static void on_client(void *ctx, Stream *s)
 {
     Port *p = ctx;
-    Waiting *w = xnew(Waiting);
-    w->net = p->net;
-    w->client = s;
+    Waiting *w = waiting_new(p->net, s);
     w->n = p->n;
     w->backends = xcalloc(p->n + 1, sizeof *w->backends);
     for (size_t i = 0; i < p->n; i++)
@@ -205,13 +226,9 @@ static void on_host_connected(void *ctx, int events, bool failed)
     (void)events;
     fdwatch_stop(w->watch);
     getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &e, &len);
-    if (failed || e) {
+    if (failed || e)
         close(w->fd);
-        stream_close(w->client);
-    } else {
-        proxy_join(w->client, stream_adopt(w->net->loop, w->fd));
-    }
-    waiting_free(w);
+    join(w, failed || e ? NULL : stream_adopt(w->net->loop, w->fd));
 }
 
 static void on_forward_client(void *ctx, Stream *s)
@@ -224,9 +241,7 @@ static void on_forward_client(void *ctx, Stream *s)
         stream_close(s);
         return;
     }
-    Waiting *w = xnew(Waiting);
-    w->net = f->net;
-    w->client = s;
+    Waiting *w = waiting_new(f->net, s);
     w->fd = fd;
     w->watch = fdwatch_start(f->net->loop, fd, FD_WRITE, on_host_connected, w);
 }
@@ -253,6 +268,7 @@ SvcNet *svcnet_new(Loop *l, HostNet *h)
     s->loop = l;
     s->host = h;
     s->ports = map_new();
+    s->proxies = proxy_set_new();
     return s;
 }
 
@@ -268,5 +284,8 @@ void svcnet_free(SvcNet *s)
         free(s->forwards.at[i]);
     }
     vec_done(&s->forwards);
-    free(s);
+    proxy_set_end(s->proxies);
+    s->gone = true;
+    if (s->waiting == 0)
+        free(s);
 }
