@@ -71,7 +71,8 @@ static void checked(void *ctx, const Error *err, PgResult *r)
                     .state = arena_strdup(a, pg_get(r, 0, 2)),
                     .csr_pem = arena_strdup(a, pg_get(r, 0, 3)),
                     .certificate_pem = arena_strdup(a, pg_get(r, 0, 4)),
-                    .certificate_expires_us = pg_get_int(r, 0, 5)};
+                    .certificate_expires_us = pg_get_int(r, 0, 5),
+                    .created_us = pg_get_int(r, 0, 6)};
     k->done(k->ctx, NULL, &row);
 }
 
@@ -80,11 +81,14 @@ void enrol_check(App *app, Arena *a, const char *id, const unsigned char temp_sh
 {
     Checking *k = arena_new_of(a, Checking);
     *k = (Checking){a, done, ctx};
-    pg_query(app->pool,
-             "SELECT id, name, state, csr_pem, certificate_pem, " STORE_US(
-                 "certificate_expires") " FROM satellites WHERE id::text = $1 AND temp_token_sha256"
-                                        " = $2 AND temp_token_expires > now()",
-             PG_PARAMS(pg_text(id), pg_bytes(temp_sha256, 32)), checked, k);
+    pg_query(
+        app->pool,
+        "SELECT id, name, state, csr_pem, certificate_pem, " STORE_US(
+            "certificate_expires") ", " STORE_US("created_at") " FROM satellites WHERE id::text = "
+                                                               "$1 AND temp_token_sha256"
+                                                               " = $2 AND temp_token_expires > "
+                                                               "now()",
+        PG_PARAMS(pg_text(id), pg_bytes(temp_sha256, 32)), checked, k);
 }
 
 typedef struct Issuing {

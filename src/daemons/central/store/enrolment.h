@@ -19,7 +19,7 @@ void enrol_register(App *app, const EnrolNew *n,
 
 typedef struct EnrolRow {
     const char *id, *name, *state, *csr_pem, *certificate_pem;
-    int64_t certificate_expires_us;
+    int64_t certificate_expires_us, created_us;
 } EnrolRow;
 typedef void (*EnrolDone)(void *ctx, const Error *err, const EnrolRow *row);
 /* By id and unexpired temporary token, else ERR_UNAUTHENTICATED. */

@@ -13,7 +13,9 @@
 /* An approval often follows at once; one that does not may take days. */
 enum {
     RETRY_FIRST_MS = 500,
-    RETRY_AFTER_MS = 3000,
+    RETRY_SOON_MS = 1000,
+    RETRY_LATER_MS = 5000,
+    SOON_S = 600,
     CSR_MAX = 16 * 1024,
     LABELS_MAX = 64,
     PENDING_MAX = 2000
@@ -205,6 +207,13 @@ static ErrCode certificate(Checking *k, bool *ret_fresh, Error *err)
     return ca_sign_client(k->app->ca, k->u->arena, k->row.csr_pem, k->row.id, &k->cert, err);
 }
 
+/* Somebody may be standing beside a new site; nobody stands beside one that has waited for long. */
+static uint32_t retry_after(const EnrolRow *row)
+{
+    bool is_new = clock_wall_us() - row->created_us < (int64_t)SOON_S * 1000000;
+    return is_new ? RETRY_SOON_MS : RETRY_LATER_MS;
+}
+
 static void checked(void *ctx, const Error *err, const EnrolRow *row)
 {
     Checking *k = ctx;
@@ -225,7 +234,7 @@ static void checked(void *ctx, const Error *err, const EnrolRow *row)
                                  .certificate_pem = "",
                                  .ca_pem = "",
                                  .name = "",
-                                 .retry_after_ms = RETRY_AFTER_MS};
+                                 .retry_after_ms = retry_after(row)};
         reply(k, &resp);
         return;
     }
