@@ -138,6 +138,7 @@ static void take_decision(Member *m, const Decision *d)
     if (news && waits)
         member_event(m, stuck ? SEV_WARNING : SEV_INFO, "member.waiting", "%s: %s", m->mc.cfg->pod,
                      why);
+    m->news |= news;
     m->decision = *d;
     memcpy(m->why, why, sizeof why);
 }
@@ -178,8 +179,13 @@ static void tell_changes(Member *m)
     if (role != m->told_role && role != ROLE_UNKNOWN)
         member_event(m, SEV_INFO, "instance.role", "%s is %s at epoch %" PRIu64, m->mc.cfg->pod,
                      instance_role_name(role), member_epoch(m));
-    if (role != m->told_role || m->ready != m->told_ready)
+    /* The first report with all figures does not wait for its turn either. */
+    const InstanceHealth *h = probe_health(instance_probe(m->instance));
+    bool whole = h && h->databases.n;
+    if (m->news || role != m->told_role || m->ready != m->told_ready || whole != m->told_whole)
         member_report(m);
+    m->news = false;
+    m->told_whole = whole;
     m->told_role = role;
     m->told_ready = m->ready;
 }

@@ -21,7 +21,8 @@ struct Member {
     char why[512];
     bool ready;
     InstanceRole told_role; /* as of the last report */
-    bool told_ready;
+    bool told_ready, told_whole;
+    bool news; /* state or reason changed */
 
     /* Our own hold on the lease, on CLOCK_BOOTTIME. */
     uint64_t renewed_at; /* when the last renewal that succeeded was sent; 0: none */

@@ -11,6 +11,8 @@ static void end_round(Heavy *h, bool whole)
         h->next = old;
     }
     h->under_way = false;
+    if (whole)
+        h->on_whole(h->ctx);
 }
 
 static void on_slow(void *ctx, const Error *err, PgResult *r)

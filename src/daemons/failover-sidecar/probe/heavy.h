@@ -9,6 +9,8 @@ typedef struct Heavy {
     Arena *arena, *next; /* of the last whole round, of the one under way */
     InstanceHealth health, building;
     bool under_way, statements;
+    void (*on_whole)(void *ctx); /* a round is complete */
+    void *ctx;
 } Heavy;
 
 /* Results appear in h->health when the round is complete. A round that fails keeps the old one. */

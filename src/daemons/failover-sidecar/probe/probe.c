@@ -106,12 +106,22 @@ static void on_timer(void *ctx)
         start_query(p);
 }
 
+/* The old round's arena is reused by the next one, so nothing may point into it any more. */
+static void on_heavy(void *ctx)
+{
+    Probe *p = ctx;
+    if (p->closing)
+        return;
+    heavy_fill(&p->heavy, &p->health);
+    p->cfg.on_result(p->cfg.ctx);
+}
+
 Probe *probe_new(const ProbeConfig *cfg)
 {
     Probe *p = xnew(Probe);
     p->cfg = *cfg;
     p->arena = arena_new_sized(512);
-    p->heavy = (Heavy){.pool = cfg->pool};
+    p->heavy = (Heavy){.pool = cfg->pool, .on_whole = on_heavy, .ctx = p};
     p->sql =
         xasprintf("%s%s) s", SQL_LIGHT_HEAD, cfg->pg_major >= 14 ? SQL_WAL_STAT : SQL_NO_WAL_STAT);
     p->patience = timer_start(cfg->loop, UINT32_MAX, 0, on_no_answer, p);
