@@ -11,6 +11,7 @@ enum {
     DEFAULT_TIMEOUT_MS = 30000,
     DEFAULT_BODY = 64 << 20,
     ANSWER_HEADERS = 64 * 1024, /* more are not kept */
+    MAX_CONNS_PER_HOST = 64,    /* beyond, calls wait; HTTP/2 needs one per hundred at once */
 };
 
 /* libcurl must not be re-entered from its callbacks, and the owner's on_data runs inside one. So
@@ -553,6 +554,7 @@ ErrCode http_client_new(Loop *l, const HttpClientConfig *cfg, HttpClient **ret, 
     curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
     curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, timer_cb);
     curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)MAX_CONNS_PER_HOST);
     *ret = c;
     return ERR_OK;
 }

@@ -51,4 +51,6 @@ ErrCode http_client_new(Loop *l, const HttpClientConfig *cfg, HttpClient **ret,
 void http_client_free(HttpClient *c);                         /* cancels what is under way */
 HttpCall *http_call(HttpClient *c, const HttpCallSpec *spec); /* copies what it needs of spec */
 void http_call_resume(HttpCall *call);
-void http_call_cancel(HttpCall *call); /* on_done will not be called */
+/* on_done will not be called. On HTTP/2 the server hears of it with the next bytes that go out on
+ * that connection: libcurl 7.88 does not send the reset by itself. */
+void http_call_cancel(HttpCall *call);
