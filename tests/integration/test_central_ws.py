@@ -7,6 +7,7 @@ import uuid
 import pytest
 import websockets
 
+from central_util import Central as FleetCentral, Satellite, pb
 from rest_util import wait_until
 
 
@@ -170,3 +171,34 @@ def test_client_that_does_not_read_is_made_to_start_anew(central, postgres):
 
 def test_clients_are_counted(central):
     wait_until("all are gone", lambda: metric(central, "pgswarm_ws_clients") == 0)
+
+
+def test_log_lines_of_a_satellite(postgres):
+    """logs/NAME: what it said before, then what it says."""
+    fleet = FleetCentral(postgres.create_database()).start()
+    try:
+        site = Satellite(fleet, "edge-logs").enrol()
+        stream = site.connect()
+        stream.send(log=pb.satellite.LogEntry(level="warn", logger="operator", message="before"))
+        rest = fleet.admin()
+        wait_until("the line is kept", lambda: rest.get("/api/v1/satellites/edge-logs/logs")["items"])
+
+        async def talk():
+            tls = ssl.create_default_context(cafile=fleet.ca_file)
+            async with websockets.connect(f"wss://localhost:{fleet.http_port}/api/v1/ws?topics=logs/edge-logs", ssl=tls,
+                                          extra_headers={"Authorization": f"Bearer {rest.token}"}) as ws:
+                m = await receive(ws, is_about("logs/edge-logs", "snapshot"))
+                assert [i["message"] for i in m["items"]] == ["before"]
+                stream.send(log=pb.satellite.LogEntry(level="error", logger="operator", message="after"))
+                m = await receive(ws, is_about("logs/edge-logs", "log"))
+                assert [(i["level"], i["message"]) for i in m["items"]] == [("error", "after")]
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                async with websockets.connect(f"wss://localhost:{fleet.http_port}/api/v1/ws?topics=logs/nobody", ssl=tls,
+                                              extra_headers={"Authorization": f"Bearer {rest.token}"}) as ws:
+                    await ws.recv()
+            assert "nobody" in closed.value.reason
+        run(talk())
+        stream.close()
+        site.close()
+    finally:
+        fleet.remove()

@@ -198,6 +198,38 @@ def test_oversized_http2(echo):
     assert json.loads(body)["error"]["code"] == "too_large"
 
 
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+NO_HTTP2 = [
+    PREFACE + b"\xff" * 200,
+    PREFACE + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + bytes(range(256)) * 8,
+    PREFACE + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\x00\x01\x01\x05\x00\x00\x00\x02\x82",
+]
+
+
+@pytest.mark.parametrize("case", range(len(NO_HTTP2)))
+def test_what_is_no_http2_is_counted_and_closed(plain, case):
+    def bad():
+        stats = plain.stats()
+        return stats["bad_conns"] + stats["bad"]
+
+    before = bad()
+    with plain.dial() as s:
+        s.sendall(NO_HTTP2[case])
+        read_all(s)
+    wait_until("it is counted", lambda: bad() > before)
+    wait_until("it is closed", lambda: plain.stats()["open"] == 1)
+
+
+def test_what_is_no_tls_is_counted_and_closed():
+    e = Echo(tls=True)
+    try:
+        for i, data in enumerate([b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", os.urandom(3000), b"\x16\x03\x01\xff\xff" + b"\0" * 100]):
+            e.raw(data)
+            wait_until("it is counted", lambda n=i: e.stats()["bad_conns"] > n)
+    finally:
+        e.stop()
+
+
 def test_slow_clients_are_sent_away(plain):
     """A head that never ends, a body that crawls, and silence: each has its time; all three wait at once."""
     head, body, silent = plain.dial(), plain.dial(), plain.dial()

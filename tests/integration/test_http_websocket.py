@@ -7,7 +7,7 @@ import struct
 import pytest
 import websockets
 
-from http_util import Echo, read_until, wait_until
+from http_util import Echo, read_all, read_until, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -153,8 +153,11 @@ def test_frames_right_behind_the_upgrade(echo, path):
 
 
 def test_client_that_does_not_read(echo):
-    """64 MB for one that takes nothing: closed as too slow, and the server keeps none of it."""
+    """64 MB at once for one that takes nothing: the server keeps 4 MiB of it, and says 1013 behind them."""
     s, _ = upgrade(echo)
     with s:
         s.sendall(frame(1, b"flood"))
-        wait_until("it is cut", lambda: echo.stats()["ws"] == 0)
+        got = read_all(s)
+    assert got[-60:].rfind(b"\x88") >= 0 and struct.pack(">H", 1013) + b"too slow" in got[-60:]
+    assert 4_000_000 < len(got) < 30_000_000
+    wait_until("it is gone", lambda: echo.stats()["ws"] == 0)

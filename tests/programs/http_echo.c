@@ -73,9 +73,10 @@ static void stats(HttpReq *r)
 {
     const HttpServerStats *s = http_server_stats(server);
     char text[160];
-    int n = snprintf(text, sizeof text, "open=%llu requests=%llu bad=%llu ws=%llu\n",
+    int n = snprintf(text, sizeof text, "open=%llu requests=%llu bad=%llu ws=%llu bad_conns=%llu\n",
                      (unsigned long long)s->conns_open, (unsigned long long)s->requests,
-                     (unsigned long long)s->bad_requests, (unsigned long long)s->ws_open);
+                     (unsigned long long)s->bad_requests, (unsigned long long)s->ws_open,
+                     (unsigned long long)s->bad_conns);
     http_reply(r, 200, "text/plain", (StrView){text, (size_t)n});
 }
 

@@ -14,6 +14,7 @@
 #include "svc/placement.h"
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { DRAIN_MS = 5000, FAREWELL_MS = 2000, POOL_SIZE = 6, WRITERS_SIZE = 4, RETRY_MS = 1000 };
@@ -90,11 +91,24 @@ static void ca_opened(void *ctx, const Error *err, Ca *ca)
     note(w, err);
 }
 
+/* A satellite is a descriptor, and programs are started with room for a thousand. */
+static void raise_limits(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur == r.rlim_max)
+        return;
+    r.rlim_cur = r.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &r))
+        log_warn("app", "the limit of open files stays low", "limit=%llu",
+                 (unsigned long long)r.rlim_cur);
+}
+
 ErrCode app_open(const Config *cfg, bool create_key, uint64_t wait_ms, App **ret, Error *err)
 {
     App *app = xnew(App);
     Wait w = {0};
     app->cfg = cfg;
+    raise_limits();
     app->loop = loop_new();
     app->started_at_us = clock_wall_us();
     uuid_new(app->central_id);

@@ -186,6 +186,8 @@ static void on_flush(void *ctx)
 static void on_close(void *ctx, const Error *err)
 {
     HttpConn *c = ctx;
+    if (err && c->mode == MODE_OPENING)
+        c->srv->stats.bad_conns++;
     if (err)
         log_debug("http", "connection lost", "peer=%s error=%s", c->peer, log_quote(err->msg));
     http_conn_forget(c);
@@ -238,14 +240,15 @@ static void tick_conn(HttpConn *c, uint64_t now)
     if (unsent == 0 || unsent != c->last_unsent)
         c->stall_ms = now;
     c->last_unsent = unsent;
-    if (now - c->stall_ms > HTTP_IDLE_MS)
+    bool stuck = now - c->stall_ms > HTTP_IDLE_MS;
+    if (stuck || (c->mode == MODE_SNIFF && now - c->since_ms > HTTP_HEAD_MS)) {
+        c->srv->stats.bad_conns++;
         conn_close(c->conn);
-    else if (c->mode == MODE_SNIFF && now - c->since_ms > HTTP_HEAD_MS)
-        conn_close(c->conn);
-    else if (c->mode == MODE_H1)
+    } else if (c->mode == MODE_H1) {
         http_h1_tick(c, now);
-    else if (c->mode == MODE_WS)
+    } else if (c->mode == MODE_WS) {
         http_ws_tick(c, now);
+    }
 }
 
 static void on_tick(void *ctx)

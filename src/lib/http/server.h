@@ -31,7 +31,9 @@ typedef struct HttpServerConfig {
 } HttpServerConfig;
 
 typedef struct HttpServerStats {
-    uint64_t conns_open, conns_total, requests, bad_requests, bytes_in, bytes_out, ws_open;
+    uint64_t conns_open, conns_total, requests, bytes_in, bytes_out, ws_open;
+    uint64_t bad_requests; /* refused by the server itself */
+    uint64_t bad_conns;    /* ended by something that is neither TLS nor HTTP/2, or by a timeout */
 } HttpServerStats;
 
 ErrCode http_server_start(Loop *l, const HttpServerConfig *cfg, HttpServer **ret,

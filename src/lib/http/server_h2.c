@@ -158,8 +158,16 @@ static void on_stream_close(void *ctx, H2Stream *s, int h2_error)
 
 static void on_end(void *ctx, const Error *err)
 {
-    (void)err;
-    http_conn_forget(ctx);
+    HttpConn *c = ctx;
+    if (err && err->code == ERR_MALFORMED)
+        c->srv->stats.bad_conns++;
+    http_conn_forget(c);
+}
+
+static void on_bad_frame(void *ctx)
+{
+    HttpConn *c = ctx;
+    c->srv->stats.bad_requests++;
 }
 
 void http_h2_start(HttpConn *c, StrView first)
@@ -170,6 +178,7 @@ void http_h2_start(HttpConn *c, StrView first)
         .on_half_close = on_half_close,
         .on_drain = on_drain,
         .on_close = on_stream_close,
+        .on_bad_frame = on_bad_frame,
         .on_end = on_end,
     };
     c->mode = MODE_H2;

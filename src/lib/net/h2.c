@@ -242,6 +242,9 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
         break;
     case NGHTTP2_GOAWAY:
         h->goaway_out = h->killed;
+        /* What ends the session at once (no frames at all, say) has no event of its own. */
+        if (!h->killed && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+            note_bad(h);
         break;
     default:
         break;

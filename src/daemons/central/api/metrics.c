@@ -69,6 +69,9 @@ static void add_http(StrBuf *b, const Api *api)
     one(b, "http_bad_requests_total", "counter",
         "Requests refused before routing: malformed, too large, too slow.",
         (double)h->bad_requests);
+    one(b, "http_bad_connections_total", "counter",
+        "Connections ended because they spoke neither TLS nor HTTP/2 properly, or nothing at all.",
+        (double)h->bad_conns);
     one(b, "http_unrouted_total", "counter", "Requests for a path or method that is not served.",
         (double)api->unrouted);
     one(b, "http_received_bytes_total", "counter", "Bytes of HTTP received.", (double)h->bytes_in);
