@@ -8,7 +8,13 @@ TIME ?= 60
 
 $(B)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_DRIVER) $(LINK_LIBS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -MMD -MP $(LDFLAGS) $(FUZZ_LINK) -o $@ $< $(FUZZ_DRIVER) $(LINK_LIBS) $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -MMD -MP $(LDFLAGS) $(FUZZ_LINK) -o $@ $< $(FUZZ_DRIVER) $(FUZZ_OBJ) $(LINK_LIBS) $(LDLIBS)
+
+# A target of a program's own parser links the objects that it needs of it.
+KUBE_PATCH_OBJ := $(filter $(B)/daemons/sandbox/store/%,$(pg-swarm-sandbox_OBJ))
+$(B)/tests/fuzz/fuzz_kube_patch: $(KUBE_PATCH_OBJ)
+$(B)/tests/fuzz/fuzz_kube_patch: FUZZ_OBJ := $(KUBE_PATCH_OBJ)
+$(B)/tests/fuzz/fuzz_kube_patch: CPPFLAGS += -Isrc/daemons/sandbox
 
 check-fuzz: $(FUZZ_BIN) ## replay the fuzz corpora
 	@for n in $(FUZZ_NAMES); do $(B)/tests/fuzz/fuzz_$$n tests/fuzz/corpus/$$n || { echo "fuzz: $$n failed"; exit 1; }; done
