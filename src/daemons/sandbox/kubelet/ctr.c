@@ -95,7 +95,7 @@ static void start_probe(Ctr *c, int role)
                      .runner = c->run,
                      .env = c->env,
                      .uid = c->uid,
-                     .gid = c->uid};
+                     .gid = c->gid};
     c->probes[role] =
         probe_start(&c->probe_specs[role], &t, role != PROBE_LIVENESS, probe_roles[role].fn, c);
 }
@@ -203,7 +203,7 @@ void ctr_done(Ctr *c)
 
 /* ---- starting ---- */
 
-static ErrCode user_of(Ctr *c, const Image *im, unsigned *ret, Error *err)
+static ErrCode set_user(Ctr *c, const Image *im, Error *err)
 {
     const cJSON *own = js_get(c->spec, "securityContext");
     const cJSON *pods = js_at(c->pod->obj->json, "spec.securityContext");
@@ -213,7 +213,8 @@ static ErrCode user_of(Ctr *c, const Image *im, unsigned *ret, Error *err)
         return err_set(err, ERR_INVALID,
                        "container has runAsNonRoot and image will run as root (container: %s)",
                        c->name);
-    *ret = uid < 0 ? 0 : (unsigned)uid;
+    c->uid = uid < 0 ? 0 : (unsigned)uid;
+    c->gid = (unsigned)js_int(own, "runAsGroup", js_int(pods, "runAsGroup", c->uid));
     return ERR_OK;
 }
 
@@ -230,8 +231,9 @@ static ErrCode write_etc(Ctr *c, Arena *a, Mount mounts[FILE_MOUNTS], Error *err
         const char *name, *text;
     } files[FILE_MOUNTS] = {
         {"passwd",
-         arena_printf(a, "%s%s:x:%u:%u:%s:/tmp:/bin/sh\n", root, user, c->uid, c->uid, user)},
-        {"group", arena_printf(a, "%s%s:x:%u:\n", c->uid ? "root:x:0:\n" : "", user, c->uid)},
+         arena_printf(a, "%s%s:x:%u:%u:%s:/tmp:/bin/sh\n", root, user, c->uid, c->gid, user)},
+        {"group", arena_printf(a, "%s%s:x:%u:\n", c->gid ? "root:x:0:\n" : "",
+                               c->gid ? user : "root", c->gid)},
         {"hosts", arena_printf(a, "127.0.0.1 localhost\n%s %s\n", ip, host)},
         {"hostname", arena_printf(a, "%s\n", host)},
         {"resolv.conf", ""},
@@ -280,14 +282,14 @@ static ErrCode configure(Ctr *c, const Image *im, RootSpec *root, const char *co
 {
     Arena *a = c->arena;
     PodVolumes v = pod_volumes(c->pod);
-    ErrCode rc = user_of(c, im, &c->uid, err);
+    ErrCode rc = set_user(c, im, err);
     if (!rc)
         rc = podenv_build(a, &v.facts, c->spec, im, &c->env, err);
     if (rc)
         return rc;
     *root = (RootSpec){.image = im,
                        .uid = c->uid,
-                       .gid = c->uid,
+                       .gid = c->gid,
                        .cwd = js_str(c->spec, "workingDir"),
                        .env = c->env};
     *ret_command = podenv_command(a, c->spec, im, c->env);

@@ -86,7 +86,9 @@ ErrCode kubelet_prepare(App *app, Error *err)
     k->pods = map_new();
     app->kubelet = k;
     raise_limits();
-    ErrCode rc = hostnet_enter(&k->host, err);
+    ErrCode rc = runner_check(err);
+    if (!rc)
+        rc = hostnet_enter(&k->host, err);
     if (!rc)
         rc = sitenet_open(sitenet_base(app->cfg.site), &k->site, err);
     if (!rc)

@@ -185,6 +185,8 @@ void pod_removed(Pod *p)
 
 bool pod_is_still(const Pod *p)
 {
+    if (p->net_pending)
+        return false; /* a thread still works for it */
     for (size_t i = 0; i < p->n; i++)
         if (p->ctrs[i].run)
             return false;

@@ -38,7 +38,7 @@ typedef struct Ctr {
     Runner *run;
     CriLog *log;
     Arena *arena; /* of this run: environment, probes */
-    unsigned uid;
+    unsigned uid, gid;
     const char *const *env;
     ProbeSpec probe_specs[PROBE_ROLES];
     Probe *probes[PROBE_ROLES];
@@ -70,7 +70,7 @@ void pod_kick(Pod *p); /* pod_sync in the next turn */
 /* Ask all containers to end; they are killed after grace_ms. quiet: the object is not told (the
  * sandbox itself ends). */
 void pod_stop(Pod *p, uint64_t grace_ms, bool quiet);
-bool pod_is_still(const Pod *p); /* no process is left */
+bool pod_is_still(const Pod *p); /* no process is left, and nothing is under way */
 void pod_free(Pod *p);
 /* Config or Secret changed: bring the volumes up to date. */
 void pod_refresh(Pod *p);

@@ -140,6 +140,17 @@ static void on_monitor_exit(void *ctx, int events, bool failed)
 
 /* ---- starting ---- */
 
+static const char *const bwrap_paths[] = {"/usr/local/bin/bwrap", "/usr/bin/bwrap", "/bin/bwrap"};
+
+ErrCode runner_check(Error *err)
+{
+    for (size_t i = 0; i < sizeof bwrap_paths / sizeof *bwrap_paths; i++)
+        if (access(bwrap_paths[i], X_OK) == 0)
+            return ERR_OK;
+    return err_set(err, ERR_NOT_FOUND,
+                   "bwrap is not installed, and pods run in it: apt-get install bubblewrap");
+}
+
 /* Between fork and exec: only calls that are safe there. */
 _Noreturn static void child_run(const RunnerSpec *spec, char *const *argv, const int w[CHILD_FDS],
                                 pid_t parent)
@@ -167,7 +178,8 @@ _Noreturn static void child_run(const RunnerSpec *spec, char *const *argv, const
         dup2(fd[i], i);
     close_range(CHILD_FDS + 1, ~0U, 0);
     static char *const env[] = {(char *)"PATH=/usr/local/bin:/usr/bin:/bin", NULL};
-    execvpe("bwrap", argv, env);
+    for (size_t i = 0; i < sizeof bwrap_paths / sizeof *bwrap_paths; i++)
+        execve(bwrap_paths[i], argv, env);
     static const char missing[] = "bwrap (package bubblewrap) cannot be started\n";
     (void)!write(2, missing, sizeof missing - 1);
     _exit(127);

@@ -27,6 +27,8 @@ typedef struct RunnerSpec {
     void *ctx;
 } RunnerSpec;
 
+/* Is bubblewrap there? Says what to install when it is not. */
+ErrCode runner_check(Error *err) MUST_USE;
 ErrCode runner_start(Loop *l, const RunnerSpec *spec, Runner **ret, Error *err) MUST_USE;
 /* PID 1 of the container as this process sees it; 0 until bubblewrap has told. */
 pid_t runner_pid(const Runner *r);
