@@ -209,28 +209,40 @@ static void on_version(void *ctx, const Error *err, int status, StrView body)
 
 /* ---- central ---- */
 
+/* Whom to trust: the CA that central gave at enrolment, and the one of the settings. Both, so that
+ * whoever replaces central's CA can do it by the settings, before or after. */
+static ErrCode trusted(const Identity *id, Arena *a, const char **ret, Error *err)
+{
+    StrView pem;
+    *ret = id->ca;
+    if (str_empty(id->cfg->central_ca_file))
+        return ERR_OK;
+    if (file_read(a, id->cfg->central_ca_file, PEM_MAX, &pem, err)) {
+        if (id->ca)
+            return ERR_OK;
+        return err_wrap(err, "central's CA");
+    }
+    *ret = id->ca ? arena_printf(a, "%s\n%s", id->ca, pem.p) : pem.p;
+    return ERR_OK;
+}
+
 ErrCode identity_tls(const Identity *id, TlsCtx **ret, Error *err)
 {
     static const char *const ALPN[] = {"h2", NULL};
     AUTO_ARENA a = arena_new();
-    const SatConfig *cfg = id->cfg;
-    TlsConfig tls = {.verify = TLS_VERIFY_REQUIRED, .alpn = ALPN, .ca_pem = id->ca};
-    if (cfg->central_plaintext) {
+    TlsConfig tls = {.verify = TLS_VERIFY_REQUIRED, .alpn = ALPN};
+    if (id->cfg->central_plaintext) {
         *ret = NULL;
         return ERR_OK;
     }
+    if (trusted(id, a, &tls.ca_pem, err))
+        return err->code;
     if (id->certificate) {
         tls.cert_pem = id->certificate;
         tls.key_pem = id->private_key;
     }
-    if (!tls.ca_pem && !str_empty(cfg->central_ca_file)) {
-        StrView pem;
-        if (file_read(a, cfg->central_ca_file, PEM_MAX, &pem, err))
-            return err_wrap(err, "central's CA");
-        tls.ca_pem = pem.p;
-    }
-    if (!tls.ca_pem && !str_empty(cfg->central_ca_sha256))
-        tls.ca_sha256 = cfg->central_ca_sha256;
+    if (!tls.ca_pem && !str_empty(id->cfg->central_ca_sha256))
+        tls.ca_sha256 = id->cfg->central_ca_sha256;
     return tls_client_new(&tls, ret, err);
 }
 

@@ -16,6 +16,9 @@ void operator_touch(Cluster *c, uint64_t delay_ms);
 void operator_review(Cluster *c);
 /* A storage class, a quota or a right may have come: refused clusters are tried now. */
 void operator_retry_refused(Site *s);
+/* Its pods cannot be made: the StatefulSet controller waits longer each time (up to 16 minutes), so
+ * it is woken while the problem stands. */
+void operator_nudge(Cluster *c);
 void operator_stop(Cluster *c); /* ends its pass without a word */
 
 /* ---- inside of operator/ ---- */

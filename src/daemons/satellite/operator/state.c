@@ -79,6 +79,8 @@ static void cluster_free(Cluster *c)
     operator_stop(c);
     timer_stop(c->timer);
     timer_stop(c->health_timer);
+    timer_stop(c->nudge);
+    kube_cancel(c->nudge_call);
     for (MapIter it = {0}; map_next(c->pods, &it);)
         pod_free(it.value);
     map_free(c->pods);

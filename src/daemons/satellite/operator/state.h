@@ -42,9 +42,12 @@ typedef struct Cluster {
     bool dirty; /* something changed while a pass ran, or before it could */
     Timer *timer;
     Backoff backoff;
-    char *problem;        /* of the last pass; NULL: it went through */
-    bool refused;         /* the API server said no: told to central */
-    char *quota_problem;  /* pods could not be made; from events */
+    char *problem;       /* of the last pass; NULL: it went through */
+    bool refused;        /* the API server said no: told to central */
+    char *quota_problem; /* pods could not be made; from events */
+    Timer *nudge;        /* while they cannot: the StatefulSet controller is woken now and then */
+    Backoff nudge_backoff;
+    KubeCall *nudge_call;
     int64_t told_version; /* config_version, result and problem of the last acknowledgement */
     AckResult told_result;
     char *told_error;

@@ -41,7 +41,7 @@ static void see_record(Site *s, Cluster *c, const cJSON *obj)
     FieldErrors errs = field_errors(a);
     const char *text = kube_str(obj, "data['config.json']");
     int64_t applied = 0, made = 0;
-    if (c->has_spec || c->deleting)
+    if (c->has_spec || c->deleting || kube_str(obj, "metadata.deletionTimestamp"))
         return;
     if (fields_decode_text(a, &cluster_spec_schema, sv(str_or(text, "")), &spec, &errs, &err)) {
         log_error("operator", "the record of a cluster is not readable; waiting for central",
@@ -116,6 +116,7 @@ static void see_pod(Site *s, Cluster *c, KubeEvent ev, const cJSON *obj)
             p->name = xstrdup(name);
             map_put(c->pods, name, p);
             set_string(&c->quota_problem, NULL); /* they can be made again */
+            operator_nudge(c);
         }
         set_string(&p->uid, str_or(kube_str(obj, "metadata.uid"), ""));
         PodView v = pod_view(a, obj);
@@ -206,8 +207,17 @@ static void see_node(Site *s, Cluster *c, KubeEvent ev, const cJSON *obj)
             internal = kube_str(addr, "address");
     }
     const char *ip = external ? external : internal;
-    if (ev != KUBE_DELETED && ip && (external || !s->node_ip))
-        set_string(&s->node_ip, ip);
+    if (ev == KUBE_DELETED || !ip || (!external && s->node_ip) || str_eq(ip, s->node_ip))
+        return;
+    set_string(&s->node_ip, ip);
+    for (MapIter it = {0}; map_next(s->clusters, &it);) {
+        Cluster *at = it.value;
+        if (at->rw.port)
+            set_string((char **)&at->rw.host, ip);
+        if (at->ro.port)
+            set_string((char **)&at->ro.host, ip);
+        s->ev.on_health(s->ev.ctx, at);
+    }
 }
 
 /* "create Pod x in StatefulSet y failed error: pods is forbidden: exceeded quota ..." */
@@ -218,6 +228,7 @@ static void see_failed_create(Site *s, Cluster *c, KubeEvent ev, const cJSON *ob
     if (ev == KUBE_DELETED || str_empty(message) || map_count(c->pods) >= c->spec.replicas)
         return;
     set_string(&c->quota_problem, message);
+    operator_nudge(c);
     operator_review(c);
 }
 
@@ -340,16 +351,23 @@ static void all_synced(Site *s)
 
 static void start_watch(Watches *w, Site *s, size_t i);
 
+/* Clusters come from their records, and addresses from nodes; what needs them is listed after. */
+static bool is_first(const WatchRow *row)
+{
+    return !row->kind->namespaced || row->kind == &KUBE_CONFIGMAP;
+}
+
 static void on_synced(OneWatch *o)
 {
     if (o->synced)
         return;
     o->synced = true;
     Watches *w = o->site->watches;
-    /* Clusters come from their records; what belongs to them is listed after those. */
-    if (o->row->kind == &KUBE_CONFIGMAP)
-        for (size_t i = 0; i < w->n; i++)
-            start_watch(w, o->site, i);
+    bool first_all = true;
+    for (size_t i = 0; i < w->n; i++)
+        first_all &= !is_first(w->at[i].row) || w->at[i].synced;
+    for (size_t i = 0; first_all && i < w->n; i++)
+        start_watch(w, o->site, i);
     if (--o->site->unsynced == 0)
         all_synced(o->site);
 }
@@ -403,7 +421,7 @@ Watches *watches_start(Site *s)
         s->unsynced++;
     }
     for (size_t i = 0; i < w->n; i++)
-        if (!w->at[i].row->kind->namespaced || w->at[i].row->kind == &KUBE_CONFIGMAP)
+        if (is_first(w->at[i].row))
             start_watch(w, s, i);
     return w;
 }

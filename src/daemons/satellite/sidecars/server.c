@@ -137,6 +137,7 @@ static void on_identity(Talk *t, const SidecarIdentity *id)
     t->member = registry_join(&t->server->reg, &name, t->s, &old);
     if (old)
         grpc_stream_finish(old, GRPC_ABORTED, "another sidecar of this pod has connected");
+    grpc_stream_accept(t->s); /* not before: headers tell a sidecar that it is let in */
     log_info("sidecars", "a sidecar has connected", "pod=%s version=%s", t->member->key,
              log_quote(id->version));
 }
