@@ -1,9 +1,9 @@
 #include "model/hba.h"
 #include "model/cidr.h"
 
-/* A field of a line: one or more tokens with commas between, as written. */
+/* A field of a line: one or more tokens with commas between, as written, quotes and all. */
 typedef struct Field {
-    const char *text; /* quotes removed only when it is a single token */
+    const char *text;
     bool quoted;
 } Field;
 enum { FIELDS_MAX = 24, LINE_MAX_BYTES = 2000 };
@@ -45,6 +45,18 @@ static ErrCode next_field(Arena *a, const char **p, Field *f, Error *err)
     f->quoted = quoted;
     f->text = arena_strdup(a, strbuf_str(&b));
     return ERR_OK;
+}
+
+/* Words that quoting does not change. */
+static const char *unquoted(Arena *a, const Field *f)
+{
+    AUTO_STRBUF b = {0};
+    if (!f->quoted)
+        return f->text;
+    for (const char *p = f->text; *p; p++)
+        if (*p != '"')
+            strbuf_addc(&b, *p);
+    return arena_strdup(a, strbuf_str(&b));
 }
 
 static ErrCode split(Arena *a, const char *line, Line *ret, Error *err)
@@ -142,7 +154,7 @@ static ErrCode parse_address(Arena *a, const Line *l, size_t *i, HbaRule *r, Err
     if (*i >= l->n)
         return bad(err, "an address behind the user: a network like 10.0.0.0/8, all, samehost, "
                         "samenet or a host name");
-    const char *text = l->at[*i].text;
+    const char *text = unquoted(a, &l->at[*i]);
     *i += 1;
     r->address = text;
     if (str_eq(text, "all") || str_eq(text, "samehost") || str_eq(text, "samenet"))
@@ -233,7 +245,7 @@ ErrCode hba_parse(Arena *a, const char *line, unsigned major, HbaRule *ret, Erro
     err = err ? err : &own;
     if (split(a, line, &l, err))
         return err->code;
-    if (!type_of(l.at[0].text, &r.type))
+    if (!type_of(unquoted(a, &l.at[0]), &r.type))
         return err_set(err, ERR_INVALID,
                        "type \"%.40s\": local, host, hostssl, hostnossl, hostgssenc or "
                        "hostnogssenc",
@@ -250,7 +262,7 @@ ErrCode hba_parse(Arena *a, const char *line, unsigned major, HbaRule *ret, Erro
         return err->code;
     if (i >= l.n)
         return bad(err, "a method at the end, like scram-sha-256");
-    r.method = l.at[i].text;
+    r.method = unquoted(a, &l.at[i]);
     if (parse_options(a, &l, i + 1, &r, err) || check_method(&r, major, err))
         return err->code;
     *ret = r;
