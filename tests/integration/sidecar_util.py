@@ -35,7 +35,7 @@ class Pod(Node):
     def start_sidecar(self):
         env = self.env(**{**dict(KUBECONFIG=f"{self.base}/kubeconfig", POD_NAMESPACE=self.kube.ns,
                                  POD_IP="127.0.0.1", POD_UID=self.name, CLUSTER_NAME=CLUSTER,
-                                 LEASE_SECONDS="9", HEALTH_INTERVAL_SECONDS="1",
+                                 LEASE_SECONDS="15", HEALTH_INTERVAL_SECONDS="1",
                                  PGSWARM_SECRET_DIR=f"{self.base}/secret",
                                  PGSWARM_HEALTH_ADDR=f"127.0.0.1:{self.health_port}"),
                           **self.extra})

@@ -88,7 +88,7 @@ def test_sidecar_restart_leaves_postgresql_alone(kube, cluster):
 
 
 def test_a_sidecar_that_stays_away_lets_the_permit_run_out(kube, cluster):
-    (a,) = cluster(1)
+    (a,) = cluster(1, LEASE_SECONDS="9")
     a.kill_sidecar()
     wait_until("PostgreSQL is down", lambda: not a.processes(), 12)
     assert "the permit ran out" in a.log()
@@ -97,7 +97,7 @@ def test_a_sidecar_that_stays_away_lets_the_permit_run_out(kube, cluster):
 
 
 def test_frozen_sidecar_too(kube, cluster):
-    (a,) = cluster(1)
+    (a,) = cluster(1, LEASE_SECONDS="9")
     t0 = boot_ms()
     a.sidecar.send_signal(signal.SIGSTOP)
     wait_until("PostgreSQL is down", lambda: not a.processes(), 12)
@@ -120,7 +120,7 @@ def test_postmaster_crash_restarts_in_place(kube, cluster):
 
 
 def test_whole_cluster_restart_resumes(kube, cluster):
-    pods = cluster(3)
+    pods = cluster(3, LEASE_SECONDS="9")
     a = pods[0]
     a.query("create table t as select 42 x")
     for p in pods:
@@ -222,8 +222,21 @@ def test_configmap_change_is_reloaded(kube, cluster):
         wait_until("the new value", lambda p=p: p.query("show work_mem") == [("9MB",)])
 
 
+def test_the_reason_for_not_staying_up_is_told(kube, cluster):
+    (a,) = cluster(1, launch=False)
+    a.write_config("max_connections = 40\nwal_level = minimal\nmax_wal_senders = 5")
+    a.chown()
+    a.launch()
+    wait_until("the reason", lambda: "does not stay up: FATAL:" in a.readyz()[1]
+               and "wal_level" in a.readyz()[1])
+    a.write_config()
+    a.chown()
+    a.wait_ready("primary")
+    assert a.readyz()[1] == f"ready primary epoch=1\n"
+
+
 def test_slow_shutdown_keeps_its_permit(kube, cluster):
-    a, b = cluster(2)
+    a, b = cluster(2, LEASE_SECONDS="9")
     walreceiver = b.query("select pid from pg_stat_wal_receiver")[0][0]
     os.kill(walreceiver, signal.SIGSTOP)  # a fast shutdown waits until the standby has everything
     a.query("create table t as select generate_series(1, 10000) x")
@@ -239,7 +252,7 @@ def test_slow_shutdown_keeps_its_permit(kube, cluster):
 
 
 def test_short_outage_of_the_api_is_no_event(kube, cluster):
-    a, b = cluster(2, LEASE_SECONDS="15")
+    a, b = cluster(2)
     started = a.query("select pg_postmaster_start_time()")
     kube.away = True
     gone = time.monotonic()

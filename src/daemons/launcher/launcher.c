@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { LOG_READS = 8 }; /* in one turn, so that nothing else waits long */
+
 void launcher_push_state(Launcher *l)
 {
     if (!l->changed)
@@ -141,13 +143,14 @@ static void turn(Launcher *l)
     if (poll(fds, 5 + MAX_CLIENTS, -1) < 0 && errno != EINTR)
         BUG("poll: %m");
     tick(l);
+    /* What PostgreSQL said before it ended is told before its end is. */
+    for (int i = 0; i < LOG_READS && fds[2].revents && logpipe_read(&l->log); i++)
+        ;
     if (fds[0].revents)
         on_signals(l);
     uint64_t ticks;
     if (fds[1].revents && read(l->timer_fd, &ticks, sizeof ticks) < 0 && errno != EAGAIN)
         BUG("timerfd: %m");
-    if (fds[2].revents)
-        logpipe_read(&l->log);
     if (fds[3].revents)
         logpipe_flush(&l->log);
     for (int i = 0; i < MAX_CLIENTS; i++) {

@@ -198,6 +198,8 @@ void member_act(Member *m, Action act)
     log_info("member", "acting", "action=%s epoch=%" PRIu64, action_name(act),
              lease_info(m->lease)->epoch);
     m->under_way = act;
+    if (act == ACT_START_PRIMARY || act == ACT_START_STANDBY)
+        *m->fatal = 0;
     if (act == ACT_CREATE_LEASE)
         create_lease(m, 1);
     else if (act == ACT_RECREATE_LEASE)

@@ -49,7 +49,11 @@ void member_action_done(Member *m, const Error *err)
         log_warn("member", "the action failed", "action=%s retry_ms=%u err=%s", action_name(done),
                  wait, log_quote(err->msg));
         m->retry_at = clock_boot_ms() + wait;
+        if (done != ACT_RENEW)
+            snprintf(m->problem, sizeof m->problem, "%s failed: %.300s", action_name(done),
+                     err->msg);
     } else if (done != ACT_START_PRIMARY && done != ACT_START_STANDBY) {
+        *m->problem = 0;
         backoff_reset(&m->backoff); /* a start has only worked when it lasts: see note_exit */
     }
     member_kick(m);
@@ -66,10 +70,13 @@ static void note_exit(Member *m, const LpMsg *s)
     if (!news)
         return;
     uint64_t ran = clock_boot_ms() - s->num[LPF_STARTED];
-    if (ran > QUICK_EXIT_MS)
+    if (ran > QUICK_EXIT_MS) {
         backoff_reset(&m->backoff);
-    else
+    } else {
         m->retry_at = clock_boot_ms() + backoff_next(&m->backoff);
+        snprintf(m->problem, sizeof m->problem, "PostgreSQL does not stay up: %s",
+                 *m->fatal ? m->fatal : "its log says why");
+    }
     member_event(m, SEV_ERROR, "postgres.exit",
                  "PostgreSQL of %s ended by itself after %" PRIu64 " s (status %" PRIu64
                  ", signal %" PRIu64 ")",
@@ -130,6 +137,8 @@ static void take_decision(Member *m, const Decision *d)
         snprintf(why, sizeof why, "%.*s%s%s", (int)(gap - d->why), d->why, holder, gap + 2);
     else
         snprintf(why, sizeof why, "%s", str_or(d->why, ""));
+    if (!*why && d->state != MEMBER_PRIMARY && d->state != MEMBER_REPLICA)
+        snprintf(why, sizeof why, "%s", m->problem);
     bool news = d->state != m->decision.state || !str_eq(why, m->why);
     bool waits = str_starts(why, "waiting:"),
          stuck = strstr(why, "not part of") || strstr(why, "not touched");
@@ -184,6 +193,8 @@ static void tell_changes(Member *m)
     bool whole = h && h->databases.n;
     if (m->news || role != m->told_role || m->ready != m->told_ready || whole != m->told_whole)
         member_report(m);
+    if (m->ready)
+        *m->problem = 0;
     m->news = false;
     m->told_whole = whole;
     m->told_role = role;
@@ -232,7 +243,12 @@ static void step(void *ctx)
 
 static void on_line(void *ctx, const char *line, uint64_t dropped)
 {
-    (void)ctx;
+    Member *m = ctx;
+    const char *fatal = strstr(line, "FATAL:");
+    if (!fatal)
+        fatal = strstr(line, "PANIC:");
+    if (fatal)
+        snprintf(m->fatal, sizeof m->fatal, "%s", fatal);
     if (dropped)
         log_warn("postgres", "log lines were dropped", "lines=%" PRIu64, dropped);
     log_trace("postgres", "line", "text=%s", log_quote(line));

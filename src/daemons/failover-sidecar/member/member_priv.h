@@ -28,6 +28,9 @@ struct Member {
     uint64_t renewed_at; /* when the last renewal that succeeded was sent; 0: none */
     uint64_t renew_next;
 
+    char problem[400]; /* why the last action failed, or PostgreSQL did not stay up; "" */
+    char fatal[300];   /* the last FATAL or PANIC of PostgreSQL's log */
+
     Action under_way; /* ACT_NONE: nothing */
     uint64_t retry_at;
     Backoff backoff;
