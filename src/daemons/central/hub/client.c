@@ -23,6 +23,7 @@ typedef struct Join {
 
 static void step(Join *j);
 static void begin_join(HubClient *c, const HubWish *logs);
+static void join_end(Join *j);
 
 /* ---- one client ---- */
 
@@ -48,7 +49,10 @@ static void on_close(void *ctx)
     c->hub->stats.clients--;
     if ((*c->link = c->next))
         c->next->link = c->link;
-    maybe_free(c);
+    if (c->join && c->join->pause)
+        join_end(c->join);
+    else
+        maybe_free(c);
 }
 
 void hub_client_send(HubClient *c, const char *text, size_t n)
@@ -103,6 +107,7 @@ static void join_end(Join *j)
     HubClient *c = j->client;
     c->join = NULL;
     c->joining = false;
+    timer_stop(j->pause);
     arena_free(j->a);
     maybe_free(c);
 }
@@ -124,11 +129,23 @@ static void replay(HubClient *c, int64_t from)
     c->cursor = h->cursor;
 }
 
+static void try_again(void *ctx);
+
+static bool passes_by_itself(ErrCode code)
+{
+    return code == ERR_UNAVAILABLE || code == ERR_TIMEOUT || code == ERR_EXHAUSTED;
+}
+
+/* Nothing to go on with; what to do about it is done here. */
 static bool stopped(Join *j, const Error *err)
 {
     if (!err && !lost(j))
         return false;
-    if (!lost(j)) /* it comes back by itself */
+    if (!lost(j) && passes_by_itself(err->code)) {
+        j->pause = timer_start(j->client->hub->app->loop, HUB_DATABASE_MS, 0, try_again, j);
+        return true;
+    }
+    if (!lost(j))
         http_ws_close(j->client->ws, WS_INTERNAL, err->msg);
     join_end(j);
     return true;
@@ -235,6 +252,7 @@ static void try_again(void *ctx)
 {
     Join *j = ctx;
     timer_stop(j->pause);
+    j->pause = NULL;
     step(j);
 }
 

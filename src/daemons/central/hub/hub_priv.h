@@ -21,6 +21,7 @@ enum {
     HUB_SLOW = 1024 * 1024,
     HUB_RESUME = 64 * 1024,
     HUB_RETRY_MS = 100,
+    HUB_DATABASE_MS = 1000, /* between two tries while the database is away */
 };
 
 typedef enum HubTopic { HUB_CLUSTERS, HUB_SATELLITES, HUB_EVENT, HUB_TOPIC_COUNT } HubTopic;
