@@ -15,6 +15,9 @@ KUBE_PATCH_OBJ := $(filter $(B)/daemons/sandbox/store/%,$(pg-swarm-sandbox_OBJ))
 $(B)/tests/fuzz/fuzz_kube_patch: $(KUBE_PATCH_OBJ)
 $(B)/tests/fuzz/fuzz_kube_patch: FUZZ_OBJ := $(KUBE_PATCH_OBJ)
 $(B)/tests/fuzz/fuzz_kube_patch: CPPFLAGS += -Isrc/daemons/sandbox
+$(B)/tests/fuzz/fuzz_pod_text: $(B)/prog_sandbox.a
+$(B)/tests/fuzz/fuzz_pod_text: FUZZ_OBJ := $(B)/prog_sandbox.a
+$(B)/tests/fuzz/fuzz_pod_text: CPPFLAGS += -Isrc/daemons/sandbox
 
 check-fuzz: $(FUZZ_BIN) ## replay the fuzz corpora
 	@for n in $(FUZZ_NAMES); do $(B)/tests/fuzz/fuzz_$$n tests/fuzz/corpus/$$n || { echo "fuzz: $$n failed"; exit 1; }; done

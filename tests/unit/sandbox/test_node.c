@@ -122,6 +122,11 @@ static void test_probe_spec_and_thresholds(void **state)
     assert_int_equal(s.kind, PROBE_HTTP);
     assert_int_equal(s.port, 8008);
     assert_int_equal(s.period, 10);
+    assert_int_equal(probe_http_status("HTTP/1.1 200 OK\r\n", 17), 200);
+    assert_int_equal(probe_http_status("HTTP/1.0 503\n", 13), 503);
+    assert_int_equal(probe_http_status("HTTP/1.1 2000\n", 14), 0);
+    assert_int_equal(probe_http_status("HTTP/2 200 OK\n", 14), 0);
+    assert_int_equal(probe_http_status("HTTP/1.1 2", 10), 0);
     ProbeCount n = {0};
     assert_int_equal(probe_note(&n, &s, false), VERDICT_NONE);
     assert_int_equal(probe_note(&n, &s, false), VERDICT_BAD);

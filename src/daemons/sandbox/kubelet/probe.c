@@ -94,6 +94,21 @@ ProbeVerdict probe_note(ProbeCount *c, const ProbeSpec *spec, bool ok)
     return c->bad >= spec->failure_threshold ? VERDICT_BAD : VERDICT_NONE;
 }
 
+int probe_http_status(const char *head, size_t n)
+{
+    static const char begin[] = "HTTP/1.";
+    const size_t digits = sizeof begin + 1; /* behind the minor version and a blank */
+    int status = 0;
+    if (n < digits + 3 || memcmp(head, begin, sizeof begin - 1) != 0 || head[digits - 1] != ' ')
+        return 0;
+    for (size_t i = digits; i < digits + 3; i++) {
+        if (head[i] < '0' || head[i] > '9')
+            return 0;
+        status = status * 10 + head[i] - '0';
+    }
+    return n == digits + 3 || head[digits + 3] < '0' || head[digits + 3] > '9' ? status : 0;
+}
+
 /* ---- one attempt ---- */
 
 static void end_attempt(Probe *p, bool ok)
@@ -140,8 +155,8 @@ static void on_answer(void *ctx, const char *data, size_t n)
     p->head_n += n;
     if (!memchr(p->head, '\n', p->head_n) && room > n)
         return;
-    int status = 0;
-    if (sscanf(p->head, "HTTP/1.%*1d %3d", &status) != 1)
+    int status = probe_http_status(p->head, p->head_n);
+    if (!status)
         snprintf(p->why, sizeof p->why, "the answer is not HTTP/1");
     else
         snprintf(p->why, sizeof p->why, "HTTP probe failed with statuscode: %d", status);

@@ -26,6 +26,9 @@ typedef struct ProbeCount {
 /* NONE: no threshold is reached, what was said before stays. Pure. */
 ProbeVerdict probe_note(ProbeCount *c, const ProbeSpec *spec, bool ok);
 
+/* The status of an HTTP/1 answer by its first bytes; 0: it is none. Pure. */
+int probe_http_status(const char *head, size_t n);
+
 typedef struct Probe Probe;
 typedef struct ProbeTarget {
     Loop *loop;
