@@ -206,3 +206,46 @@ def test_git_wants_a_token_as_password(central, tokens):
     assert a.status == 403
     # elsewhere Basic is nothing
     assert central.call("GET", "/api/v1/users", token="", headers={"Authorization": f"Basic {basic}"}).status == 401
+
+
+def test_changes_of_a_satellite(central, tokens, postgres):
+    """ETag and If-Match, and an audit row with before and after for each change."""
+    sat = postgres.psql(central.database, """INSERT INTO satellites (name, key_sha256, csr_pem)
+        VALUES ('audit-sat', sha256('audit-sat'), '') RETURNING id""")
+    path = f"/api/v1/satellites/{sat}"
+    a = central.call("GET", path, token=tokens["viewer"])
+    assert a.status == 200 and re.fullmatch(r'"\d+"', a.headers["etag"])
+    labels = lambda value, **h: central.call("PUT", path + "/labels", {"labels": {"tier": value}}, headers=h,
+                                             token=tokens["operator"])
+    b = labels("edge", **{"If-Match": a.headers["etag"]})
+    assert b.status == 200 and b.json["labels"] == {"tier": "edge"} and b.headers["etag"] != a.headers["etag"], b
+    stale = labels("core", **{"If-Match": a.headers["etag"]})
+    assert stale.status == 412 and stale.error["code"] == "precondition", stale
+    assert labels("core", **{"If-Match": '"x"'}).status == 422
+    bad = central.call("PUT", path + "/labels", {"labels": {"-bad-": "x" * 70}}, token=tokens["operator"])
+    assert bad.status == 422 and bad.error["fields"], bad
+    assert central.call("POST", path + "/reject", token=tokens["operator"]).status == 200
+    a = central.call("POST", path + "/log-level", {"level": "debug"}, token=tokens["operator"])
+    assert a.status in (409, 412, 503), a
+    a = central.call("DELETE", path)
+    assert a.status == 204, a
+    rows = central.get("/api/v1/audit?object=satellite/audit-sat")["items"]
+    assert [(r["action"], r["user"]) for r in rows] == [
+        ("satellite.delete", "root"), ("satellite.reject", "operator-1"), ("satellite.label", "operator-1")]
+    assert rows[2]["before"]["labels"] == {} and rows[2]["after"]["labels"] == {"tier": "edge"}
+    assert rows[1]["before"]["state"] == "pending" and rows[1]["after"]["state"] == "rejected"
+
+
+def test_curl_over_http1_and_http2(central):
+    for flag, version in (("--http1.1", "1.1"), ("--http2", "2")):
+        out = subprocess.run(["curl", "-s", flag, "--cacert", central.ca_file, "-w", "\n%{http_code} %{http_version}",
+                              "-H", f"Authorization: Bearer {central.token}", central.url + "/api/v1/auth/whoami"],
+                             capture_output=True, text=True, check=True).stdout
+        body, _, tail = out.rpartition("\n")
+        assert tail == f"200 {version}" and json.loads(body)["name"] == "root"
+
+
+def test_no_secret_in_the_log(central, tokens):
+    text = central.log()
+    assert central.token not in text and "correct horse" not in text
+    assert all(t not in text for t in tokens.values())

@@ -11,12 +11,19 @@ typedef struct RouteStats {
     double seconds;
 } RouteStats;
 
+/* The pack made last: clones of an unchanged history ask for the same one. */
+typedef struct PackCache {
+    char history[33]; /* of which history: MD5 over the versions */
+    StrBuf request, answer;
+} PackCache;
+
 struct Api {
     App *app;
     Router *router;
     RouteStats routes[API_ROUTE_COUNT];
     uint64_t buckets[API_BUCKETS + 1]; /* the last: slower than all */
-    uint64_t unrouted, audit_failed, git_requests;
+    uint64_t unrouted, audit_failed;
+    PackCache pack;
 };
 
 typedef struct CallPriv {

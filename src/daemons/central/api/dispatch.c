@@ -26,6 +26,8 @@ void api_free(Api *api)
     if (!api)
         return;
     router_free(api->router);
+    strbuf_done(&api->pack.request);
+    strbuf_done(&api->pack.answer);
     free(api);
 }
 

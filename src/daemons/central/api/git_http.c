@@ -1,5 +1,6 @@
-#include "api/call.h"
+#include "api/call_priv.h"
 #include "gitstore/gitstore.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 /* git's own HTTP protocol, read only: refs are the version rows, objects the rows beside them. */
@@ -61,8 +62,11 @@ void api_GIT_REFS(ApiCall *c)
 
 /* ---- one pack ---- */
 
+enum { PACK_CACHE_LIMIT = 32 * 1024 * 1024 };
+
 typedef struct Pack {
     ApiCall *call;
+    char history[33];
     GitObjects *objects;
     Arena *a; /* the worker's own */
     StrView request, answer;
@@ -78,13 +82,39 @@ static void make_pack(void *ctx)
         err_wrap(&p->err, "git-upload-pack");
 }
 
+static void reply_pack(ApiCall *c, StrView answer)
+{
+    call_reply_text(c, "application/x-git-upload-pack-result", answer);
+}
+
+static void remember(const Pack *p)
+{
+    PackCache *cache = &p->call->priv->api->pack;
+    if (p->answer.n > PACK_CACHE_LIMIT)
+        return;
+    snprintf(cache->history, sizeof cache->history, "%s", p->history);
+    strbuf_reset(&cache->request);
+    strbuf_reset(&cache->answer);
+    strbuf_add(&cache->request, p->request.p, p->request.n);
+    strbuf_add(&cache->answer, p->answer.p, p->answer.n);
+}
+
+static bool remembered(const Pack *p)
+{
+    const PackCache *cache = &p->call->priv->api->pack;
+    return *p->history && str_eq(cache->history, p->history) &&
+           sv_eq(p->request, (StrView){cache->request.p, cache->request.n});
+}
+
 static void pack_made(void *ctx)
 {
     Pack *p = ctx;
-    if (p->err.code)
+    if (p->err.code) {
         call_reply_err(p->call, &p->err);
-    else
-        call_reply_text(p->call, "application/x-git-upload-pack-result", p->answer);
+    } else {
+        remember(p);
+        reply_pack(p->call, p->answer);
+    }
     gitobjs_free(p->objects);
     arena_free(p->a);
 }
@@ -113,6 +143,12 @@ static void on_size(void *ctx, const Error *err, PgResult *r)
         call_reply_err(p->call, err);
         return;
     }
+    snprintf(p->history, sizeof p->history, "%s", pg_get(r, 0, 1));
+    if (remembered(p)) {
+        const StrBuf *answer = &p->call->priv->api->pack.answer;
+        reply_pack(p->call, (StrView){answer->p, answer->n});
+        return;
+    }
     if (pg_get_int(r, 0, 0) > GITSERVE_PACK_LIMIT) {
         err_set(&large, ERR_TOO_LARGE, "the history has %s bytes, more than is served at once (%d)",
                 pg_get(r, 0, 0), (int)GITSERVE_PACK_LIMIT);
@@ -129,6 +165,11 @@ void api_GIT_UPLOAD_PACK(ApiCall *c)
     p->call = c;
     p->request = http_body(c->http);
     p->gzip = str_eq(http_header(c->http, "content-encoding"), "gzip");
-    pg_query(c->app->pool, "SELECT coalesce(sum(length(data)), 0) FROM git_objects", PG_NO_PARAMS,
-             on_size, p);
+    pg_query(
+        c->app->pool,
+        "SELECT coalesce(sum(length(data)), 0), "
+        "       (SELECT md5(string_agg(profile_id || ' ' || version || ' ' || commit_oid::text, "
+        "                              ',' ORDER BY profile_id, version)) FROM profile_versions) "
+        "  FROM git_objects",
+        PG_NO_PARAMS, on_size, p);
 }
