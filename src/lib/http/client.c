@@ -472,6 +472,8 @@ static void set_transport(HttpCall *call, uint64_t timeout_ms)
     if (timeout_ms != UINT64_MAX)
         curl_easy_setopt(e, CURLOPT_TIMEOUT_MS,
                          (long)(timeout_ms ? timeout_ms : DEFAULT_TIMEOUT_MS));
+    else /* a watch: it waits for hours with its buffer in hand, a dozen of them in one process */
+        curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 4096L);
     curl_easy_setopt(e, CURLOPT_USERAGENT, c->user_agent);
     if (c->unix_socket)
         curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, c->unix_socket);
