@@ -303,3 +303,52 @@ void schema_default(const Type *t, cJSON *o)
         }
     }
 }
+
+/* ---- order ---- */
+
+static int place_of(const Type *t, const cJSON *m)
+{
+    const Field *f = t && t->shape == SHAPE_OBJECT ? schema_field(t, m->string) : NULL;
+    return f ? (int)(f - t->fields) : INT32_MAX;
+}
+
+typedef struct Placed {
+    int place;
+    cJSON *m;
+} Placed;
+
+static int by_place(const void *x, const void *y)
+{
+    const Placed *a = x, *b = y;
+    return a->place != b->place ? (a->place > b->place) - (a->place < b->place)
+                                : strcmp(a->m->string, b->m->string);
+}
+
+static void sort_members(const Type *t, cJSON *o)
+{
+    VEC(Placed) all = {0};
+    for (cJSON *m = o->child; m; m = m->next) {
+        vec_push(&all, ((Placed){place_of(t, m), m}));
+    }
+    if (all.n > 1) {
+        qsort(all.at, all.n, sizeof *all.at, by_place);
+        for (size_t i = 0; i < all.n; i++) {
+            all.at[i].m->next = i + 1 < all.n ? all.at[i + 1].m : NULL;
+            all.at[i].m->prev =
+                all.at[i ? i - 1 : all.n - 1].m; /* cJSON: the first knows the last */
+        }
+        o->child = all.at[0].m;
+    }
+    vec_done(&all);
+}
+
+void schema_order(const Type *t, cJSON *o)
+{
+    bool list = t && t->shape == SHAPE_LIST;
+    if (cJSON_IsObject(o)) {
+        sort_members(t, o);
+    }
+    for (cJSON *m = o->child; m; m = m->next) {
+        schema_order(list ? t->elem : cJSON_IsObject(o) ? schema_member(t, m->string) : NULL, m);
+    }
+}

@@ -71,6 +71,8 @@ const char *schema_key_default(const Type *list, const char *key);
  * an array, unless NULL). MALFORMED for a value of a wrong type, in the words of Go's decoder. */
 ErrCode schema_decode(const Kind *k, cJSON *obj, cJSON *unknown, Error *err) MUST_USE;
 void schema_default(const Type *t, cJSON *obj);
+/* Members in the order of the table, of maps by name: equal objects print equally. */
+void schema_order(const Type *t, cJSON *obj);
 /* An object in Kubernetes' protobuf envelope ("k8s\0", runtime.Unknown) to the tree that its JSON
  * would give. MALFORMED for broken bytes, and for fields that we do not know: nothing is dropped.
  */

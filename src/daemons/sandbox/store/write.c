@@ -121,6 +121,7 @@ static ErrCode admit(Admission *ad)
     if (rc) {
         return rc;
     }
+    schema_order(schema_of(ad->kind), ad->obj);
     validate_meta(ad);
     schema_validate(schema_of(ad->kind), ad->obj, "", &ad->causes);
     validate_kind(ad);
