@@ -19,7 +19,7 @@ def wait_until(check, what, seconds=WAIT):
         if value:
             return value
         assert time.monotonic() < end, f"{what}: not within {seconds} s"
-        time.sleep(0.01)
+        time.sleep(0.01)  # poll
 
 
 class Program:

@@ -31,7 +31,7 @@ class Methods(grpc.GenericRpcHandler):
             "Sum": grpc.stream_unary_rpc_method_handler(lambda it, ctx: b"%d" % sum(map(len, it))),
             "Sizes": grpc.unary_stream_rpc_method_handler(self.sizes),
             "Status": grpc.unary_unary_rpc_method_handler(self.status),
-            "Sleep": grpc.unary_unary_rpc_method_handler(lambda m, ctx: time.sleep(5) or m),
+            "Sleep": grpc.unary_unary_rpc_method_handler(lambda m, ctx: time.sleep(5) or m),  # the method that sleeps
             "Meta": grpc.unary_stream_rpc_method_handler(self.meta),
             "Endless": grpc.unary_stream_rpc_method_handler(self.endless),
         }
