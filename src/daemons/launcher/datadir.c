@@ -41,14 +41,24 @@ bool dir_is_empty(const char *path)
     return empty;
 }
 
-ErrCode dir_sync(const char *path, Error *err)
+static ErrCode sync_with(int (*fn)(int fd), const char *path, Error *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return err_errno(err, errno, "open %s", path);
-    int rc = fsync(fd), saved = errno;
+    int rc = fn(fd), saved = errno;
     close(fd);
-    return rc ? err_errno(err, saved, "fsync %s", path) : ERR_OK;
+    return rc ? err_errno(err, saved, "sync %s", path) : ERR_OK;
+}
+
+ErrCode dir_sync(const char *path, Error *err)
+{
+    return sync_with(fsync, path, err);
+}
+
+ErrCode volume_sync(const char *path, Error *err)
+{
+    return sync_with(syncfs, path, err);
 }
 
 /* Descends by descriptor, so that a link swapped in underneath leads nowhere else. Owns fd. */

@@ -36,6 +36,7 @@ static ErrCode run_initdb(const Paths *p, const Journal *j, const char *pwfile, 
     vec_push(&v, arena_printf(a, "--pwfile=%s", pwfile));
     vec_push(&v, "--auth=scram-sha-256");
     vec_push(&v, "--data-checksums");
+    vec_push(&v, "--no-sync"); /* finish() does it at once for all files */
     vec_push(&v, "--encoding=UTF8");
     vec_push(&v, arena_printf(a, "--locale=%s", p->locale));
     const char *waldir = journal_waldir(a, p, j);
@@ -47,10 +48,13 @@ static ErrCode run_initdb(const Paths *p, const Journal *j, const char *pwfile, 
     return rc;
 }
 
-/* The new folder is complete: stamp it, say so in the journal, put it in place. */
+/* The new folder is complete: sync it, stamp it, say so in the journal, put it in place. */
 static ErrCode finish(const Paths *p, Journal *j, const Stamp *stamp, Error *err)
 {
-    if (stamp_write(journal_folder(p, j), stamp, err))
+    AUTO_ARENA a = arena_new();
+    const char *waldir = journal_waldir(a, p, j);
+    if (volume_sync(journal_folder(p, j), err) || (waldir && volume_sync(waldir, err)) ||
+        stamp_write(journal_folder(p, j), stamp, err))
         return err->code;
     journal_at("build.stamped");
     if (journal_write(p, j, STEP_SWAP, err))
@@ -100,6 +104,7 @@ static ErrCode run_basebackup(const Paths *p, const Journal *j, const JobSpec *s
     vec_push(&v, "--no-password");
     vec_push(&v, "--wal-method=stream");
     vec_push(&v, "--checkpoint=fast");
+    vec_push(&v, "--no-sync");
     if (str_empty(s->from.slot))
         vec_push(&v, "--no-slot");
     else
