@@ -161,3 +161,13 @@ def test_fan_out_is_quick(central, postgres):
     took = time.monotonic() - start
     assert r["clusters"] == 1000
     assert took < 3, took
+
+
+def test_without_an_image_there_is_no_cluster_but_a_reason(central, postgres):
+    add_satellite(postgres, central, "h1", h="1")
+    central.call("PUT", "/api/v1/postgres-versions/16.77/default", {"image": "postgres:16.77"})
+    make_profile(central, "imageless", postgres={"version": "16.77"})
+    postgres.psql(central.database, "DELETE FROM postgres_versions WHERE version = '16.77'")
+    r = make_rule(central, "imageless", {"h": "1"}, profile="imageless")
+    assert r["clusters"] == 0 and r["conflicts"][0]["reason"] == "there is no image for PostgreSQL 16.77"
+    assert places(central, "imageless") == []

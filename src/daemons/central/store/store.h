@@ -63,5 +63,6 @@ void pgarray_int(PgArray *a, int64_t v);
 void pgarray_f64(PgArray *a, double v);
 PgParam pgarray_param(PgArray *a); /* closes it; the array must live until the query is sent */
 void pgarrays_done(PgArray *a, size_t n);
-/* A timestamptz column selected as (extract(epoch FROM x) * 1000000)::bigint. */
-#define STORE_US(col) "(extract(epoch FROM " col ") * 1000000)::bigint"
+/* A timestamptz column as microseconds. date_part counts in double precision, which is exact to the
+ * microsecond for centuries; extract counts in numeric, which costs a long list half its time. */
+#define STORE_US(col) "(date_part('epoch', " col ") * 1000000)::bigint"
