@@ -100,6 +100,9 @@ static int list_watch(Cli *c)
     return live_follow(c, &spec, &err) ? cli_fail(c, &err) : 0;
 }
 
+/* A whole fleet in one answer, as far as central gives it. */
+static const char FLEET_PAGE[] = "10000";
+
 static int list_run(Cli *c)
 {
     Error err;

@@ -166,8 +166,8 @@ ErrCode rest_list(Cli *c, const char *path, cJSON **ret_items, Error *err)
         if (rc)
             return rc;
         cJSON *items = cJSON_GetObjectItemCaseSensitive(tree, "items");
-        while (cJSON_GetArraySize(items))
-            cJSON_AddItemToArray(all, cJSON_DetachItemFromArray(items, 0));
+        while (items && items->child)
+            cJSON_AddItemToArray(all, cJSON_DetachItemViaPointer(items, items->child));
         const char *next = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "next"));
         if (str_empty(next))
             break;
