@@ -2,6 +2,9 @@
 #include "core/log.h"
 #include "store/admit.h"
 
+enum { EVENT_SWEEP_MS = 60 * 1000 };
+static const int64_t EVENT_TTL_US = 3600LL * 1000000;
+
 static const struct {
     KindId kind;
     const char *ns, *json;
@@ -134,7 +137,27 @@ static void on_change(void *ctx, StoreChange ch, const Obj *now, const Obj *old)
     (void)old;
 }
 
+/* ---- events end after an hour, as in Kubernetes ---- */
+
+static void drop_old_events(void *ctx)
+{
+    App *app = ctx;
+    AUTO_ARENA a = arena_new();
+    int64_t at, now = store_now_us(app->store);
+    for (const Obj **e = store_list(app->store, a, &(StoreQuery){.kind = K(EVENT)}, NULL); *e;
+         e++) {
+        const char *last = js_str((*e)->json, "lastTimestamp");
+        last = last ? last : js_str((*e)->json, "metadata.creationTimestamp");
+        const StoreDelete d = {.kind = K(EVENT), .ns = (*e)->ns, .name = (*e)->name};
+        if (clock_parse_rfc3339(str_or(last, ""), &at) && now - at > EVENT_TTL_US &&
+            store_delete(app->store, a, &d, NULL, NULL)) {
+            log_warn("events", "an old event was not dropped", "name=%s", log_quote((*e)->name));
+        }
+    }
+}
+
 void bootstrap_watch(App *app)
 {
     store_watch(app->store, NULL, on_change, app);
+    timer_start(app->loop, EVENT_SWEEP_MS, EVENT_SWEEP_MS, drop_old_events, app);
 }

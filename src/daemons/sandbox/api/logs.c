@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A container's log is the file of its newest run; the kubelet writes it (app.h says how). */
@@ -28,7 +29,7 @@ typedef struct LogStream {
     Timer *poll;
     int fd;
     int run;
-    char *ns, *pod, *uid;
+    char *ns, *pod, *uid, *path;
     StrBuf rest; /* an unfinished line */
     int64_t sent;
 } LogStream;
@@ -203,6 +204,7 @@ static void stream_free(LogStream *ls)
     free(ls->ns);
     free(ls->pod);
     free(ls->uid);
+    free(ls->path);
     free(ls);
 }
 
@@ -235,12 +237,28 @@ static bool run_over(LogStream *ls)
     return js_int(s, "restartCount", 0) > ls->run || js_at(s, "state.terminated");
 }
 
+/* The kubelet moved the full file away and began a new one under its name. */
+static bool next_file(LogStream *ls)
+{
+    struct stat have, now;
+    if (fstat(ls->fd, &have) || stat(ls->path, &now) || have.st_ino == now.st_ino) {
+        return false;
+    }
+    int fd = open(ls->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    close(ls->fd);
+    ls->fd = fd;
+    return true;
+}
+
 static void on_poll(void *ctx)
 {
     LogStream *ls = ctx;
     bool over = run_over(ls); /* asked before reading: what it wrote last is read still */
     while (http_chunk_unsent(ls->r->http) < UNSENT_MAX) {
-        if (!read_more(ls)) {
+        if (!read_more(ls) && !next_file(ls)) {
             break;
         }
     }

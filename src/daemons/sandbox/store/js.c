@@ -243,6 +243,23 @@ cJSON *js_find(const cJSON *array, const char *key, const char *value)
     return NULL;
 }
 
+void js_insert(cJSON *array, int index, cJSON *item)
+{
+    cJSON *after = cJSON_GetArrayItem(array, index);
+    if (!after) {
+        cJSON_AddItemToArray(array, item);
+        return;
+    }
+    item->next = after;
+    item->prev = after->prev; /* of the first element: the last one */
+    if (after == array->child) {
+        array->child = item;
+    } else {
+        after->prev->next = item;
+    }
+    after->prev = item;
+}
+
 cJSON *js_dup(const cJSON *o)
 {
     return o ? cJSON_Duplicate(o, true) : NULL;

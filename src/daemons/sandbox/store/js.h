@@ -29,6 +29,9 @@ cJSON *js_arr(cJSON *o, const char *path);
 bool js_equal(const cJSON *a, const cJSON *b);
 /* Element of an array of objects whose `key` is `value`, or NULL. */
 cJSON *js_find(const cJSON *array, const char *key, const char *value);
+/* Before the element at index; at the end when there is none. Takes item over. (Debian's
+ * cJSON_InsertItemInArray fails everywhere but at 0.) */
+void js_insert(cJSON *array, int index, cJSON *item);
 cJSON *js_dup(const cJSON *o);
 /* Compact text in malloc memory. */
 char *js_print(const cJSON *o);

@@ -78,8 +78,8 @@ static bool put_at(cJSON **doc, const Place *pl, cJSON *v)
         cJSON_Delete(v);
         return false;
     }
-    return end || i == (uint64_t)n ? cJSON_AddItemToArray(pl->parent, v)
-                                   : cJSON_InsertItemInArray(pl->parent, (int)i, v);
+    js_insert(pl->parent, end ? n : (int)i, v);
+    return true;
 }
 
 static cJSON *take_from(cJSON *doc, const Place *pl)

@@ -138,7 +138,7 @@ static void set_order(const Type *list, cJSON *target, const cJSON *order)
     while (sorted->child) { /* what is left follows */
         cJSON *last = sorted->child->prev;
         cJSON_DetachItemViaPointer(sorted, last);
-        cJSON_InsertItemInArray(target, 0, last);
+        js_insert(target, 0, last);
     }
     cJSON_Delete(sorted);
 }
