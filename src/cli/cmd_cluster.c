@@ -113,7 +113,7 @@ static int list_run(Cli *c)
         rest_query(c, api_path(c->arena, API_CLUSTER_LIST, NULL), "state", cli_opt(c, "state"),
                    "satellite", cli_opt(c, "satellite"), "profile", cli_opt(c, "profile"),
                    "namespace", cli_opt(c, "namespace"), "selector", cli_opt(c, "selector"), "sort",
-                   cli_opt(c, "sort"), NULL);
+                   cli_opt(c, "sort"), "limit", FLEET_PAGE, NULL);
     if (rest_list(c, path, &items, &err))
         return cli_fail(c, &err);
     return out_list(c, COLS, items, "cluster/");
