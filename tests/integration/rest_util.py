@@ -1,4 +1,5 @@
 """pg-swarm-central on a PostgreSQL of its own, and its REST interface from Python."""
+import functools
 import http.client
 import json
 import os
@@ -11,6 +12,8 @@ import subprocess
 import tempfile
 import time
 import uuid
+
+from openapi_check import Document
 
 BIN = os.environ.get("PGSWARM_BIN", os.path.abspath("build/release/bin"))
 PG_BIN = os.environ.get("PGSWARM_PG_BIN", "/usr/lib/postgresql/15/bin")
@@ -151,6 +154,11 @@ class Central:
     def url(self):
         return f"{'https' if self.tls else 'http'}://localhost:{self.port}"
 
+    @functools.cached_property
+    def document(self):
+        """Every answer of every test is held against it."""
+        return Document(json.loads(self.run("--dump", "openapi").stdout))
+
     def connection(self):
         if not self.tls:
             return http.client.HTTPConnection("localhost", self.port, timeout=30)
@@ -170,7 +178,10 @@ class Central:
         try:
             c.request(method, path, body, h)
             r = c.getresponse()
-            return Answer(r, r.read())
+            a = Answer(r, r.read())
+            kind = a.headers.get("content-type")
+            self.document.check(method, path, a.status, kind, a.json if kind == "application/json" else a.body)
+            return a
         finally:
             c.close()
 

@@ -173,7 +173,7 @@ static const char ERROR_SCHEMA[] =
     "\"code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"},"
     "\"request_id\":{\"type\":\"string\"},\"fields\":{\"type\":\"array\",\"items\":{"
     "\"type\":\"object\",\"properties\":{\"field\":{\"type\":\"string\"},"
-    "\"value\":{\"type\":\"string\"},\"want\":{\"type\":\"string\"}}}}}}}}";
+    "\"value\":{\"type\":\"string\",\"nullable\":true},\"want\":{\"type\":\"string\"}}}}}}}}";
 
 static void add_components(JsonOut *j)
 {
