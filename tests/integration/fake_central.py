@@ -101,7 +101,7 @@ class FakeCentral:
         self.ca = CA(folder)
         self.by_csr, self.approved, self.rejected, self.revoked = {}, set(), set(), set()
         self.streams, self.registrations, self.acks = [], [], True
-        self.registered_ids = []
+        self.registered_ids, self.checked = [], []
         self.port = port
         self.start()
 
@@ -141,6 +141,7 @@ class FakeCentral:
         return pb.registration.RegisterResponse(satellite_id=sid, temp_token="ab" * 32, retry_after_ms=1000)
 
     def check(self, req, ctx):
+        self.checked.append(req.satellite_id)
         if req.temp_token != "ab" * 32 or req.satellite_id not in self.by_csr.values():
             ctx.abort(grpc.StatusCode.UNAUTHENTICATED, "unknown satellite")
         R = pb.registration

@@ -292,11 +292,19 @@ def test_revoked_says_so_and_changes_nothing(env):
     env.central.revoked.add(sid)
     for st in env.central.streams:
         st.out.put(None)
+    asked = len(env.central.checked)
     wait_until("it says so", lambda: "central does not know this satellite any more" in env.sat.text(), 15)
+    wait_until("it asks why, and gets another certificate",
+               lambda: len(env.central.checked) > asked and "a new certificate" in env.sat.text(), 15)
     env.kubectl.run("delete", "svc", "prod-pg-ro", "-n", env.db)
     env.sat.stop()
     env.sat.start()
     wait_until("it says so again", lambda: env.sat.text().count("central does not know this satellite any more") >= 2, 15)
+    assert env.sat.metric("passes_total") <= 1  # that of its start, before it knew
+    env.central.revoked.clear()
+    n = len(env.central.streams)
+    assert env.central.stream(90, after=n).all("hello")
+    wait_until("the Service", lambda: env.get("svc", "prod-pg-ro"), 15)
 
 
 def test_enrolment_survives_crashes(env):

@@ -110,6 +110,7 @@ static void on_link_refused(void *ctx, const char *why)
 {
     App *app = ctx;
     site_suspend(app->site, true, why);
+    identity_doubted(app->identity);
 }
 
 static bool send_event(void *ctx, const EventReport *e)

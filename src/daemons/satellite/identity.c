@@ -16,6 +16,8 @@ enum {
     REJECTED_POLL_MS = 60000,
     SIDECAR_CA_DAYS = 3650,
     PEM_MAX = 64 * 1024,
+    DAY_MS = 24 * 3600 * 1000,
+    HOUR_MS = 3600 * 1000,
 };
 
 struct Identity {
@@ -33,6 +35,7 @@ struct Identity {
     Timer *timer;
     Backoff backoff;
     bool loaded;
+    bool ask_again; /* approved, but central does not take us any more: why? */
 };
 
 /* Keys of the Secret. */
@@ -312,32 +315,61 @@ static void enrol(Identity *id)
         sv_n(b.p, b.n), on_registered, id);
 }
 
+static void take_certificate(Identity *id, const ApprovalResponse *r)
+{
+    bool news = !str_eq(id->certificate, r->certificate_pem);
+    id->ask_again = false;
+    if (!news && id->state == IDENTITY_APPROVED) {
+        step_after(id, HOUR_MS);
+        return;
+    }
+    if (id->certificate)
+        log_info("identity", "a new certificate", "renewed=%d", news);
+    set(&id->certificate, r->certificate_pem);
+    set(&id->ca, str_or(r->ca_pem, id->ca));
+    set(&id->auth_token, r->auth_token);
+    set(&id->name, r->name);
+    save(id, false);
+}
+
+/* An answer that is none. A certificate in hand is kept: it may be good for long. */
+static void on_approval_failed(Identity *id, GrpcCode code, const char *why)
+{
+    bool unknown =
+        code == GRPC_UNAUTHENTICATED || code == GRPC_NOT_FOUND || code == GRPC_PERMISSION_DENIED;
+    if (id->certificate) {
+        log_warn("identity", "the certificate could not be looked after", "err=%s", log_quote(why));
+        id->ask_again = false;
+        step_after(id, HOUR_MS);
+        return;
+    }
+    if (unknown) /* ask for admission again */
+        set(&id->temp_token, NULL);
+    retry(id, "ask central for approval", why);
+}
+
 static void on_approval(void *ctx, GrpcCode code, const char *message, StrView reply)
 {
     Identity *id = ctx;
     AUTO_ARENA a = arena_new();
     ApprovalResponse r;
     Error err;
-    if (code == GRPC_UNAUTHENTICATED || code == GRPC_NOT_FOUND || code == GRPC_PERMISSION_DENIED) {
-        set(&id->temp_token, NULL); /* not known any more: ask for admission again */
-        retry(id, "ask central for approval", message);
-        return;
-    }
     if (code != GRPC_OK) {
-        retry(id, "ask central for approval", message);
+        on_approval_failed(id, code, message);
         return;
     }
     if (wire_approval_response_decode(a, reply, &r, &err)) {
-        retry(id, "ask central for approval", err.msg);
+        on_approval_failed(id, GRPC_INTERNAL, err.msg);
         return;
     }
     backoff_reset(&id->backoff);
     if (r.state == APPROVAL_APPROVED && !str_empty(r.certificate_pem)) {
-        set(&id->certificate, r.certificate_pem);
-        set(&id->ca, str_or(r.ca_pem, id->ca));
-        set(&id->auth_token, r.auth_token);
-        set(&id->name, r.name);
-        save(id, false);
+        take_certificate(id, &r);
+    } else if (id->certificate) {
+        log_warn("identity", "central has withdrawn its approval", "state=%s",
+                 r.state == APPROVAL_REJECTED ? "rejected" : "pending");
+        id->ask_again = false;
+        step_after(id, HOUR_MS);
     } else if (r.state == APPROVAL_REJECTED) {
         set_state(id, IDENTITY_REJECTED);
         step_after(id, REJECTED_POLL_MS);
@@ -360,6 +392,29 @@ static void ask_approval(Identity *id)
                sv_n(b.p, b.n), on_approval, id);
 }
 
+/* Two thirds of its life are over. */
+static bool is_due(const Identity *id)
+{
+    AUTO_ARENA a = arena_new();
+    CertInfo info;
+    if (x509_info(a, id->certificate, &info, NULL))
+        return true;
+    return clock_wall_us() > info.not_before_us + (info.not_after_us - info.not_before_us) / 3 * 2;
+}
+
+static void approved(Identity *id)
+{
+    if (id->state != IDENTITY_APPROVED) {
+        hang_up(id);
+        set_state(id, IDENTITY_APPROVED);
+        id->ev.on_approved(id->ev.ctx);
+    }
+    if (id->temp_token && (id->ask_again || is_due(id)))
+        ask_approval(id);
+    else
+        step_after(id, DAY_MS);
+}
+
 /* What is there says what comes next. */
 static void step(Identity *id)
 {
@@ -377,9 +432,7 @@ static void step(Identity *id)
         id->ev.on_loaded(id->ev.ctx);
     }
     if (id->certificate && id->satellite_id) {
-        hang_up(id);
-        set_state(id, IDENTITY_APPROVED);
-        id->ev.on_approved(id->ev.ctx);
+        approved(id);
     } else if (id->satellite_id && id->temp_token) {
         ask_approval(id);
     } else {
@@ -414,6 +467,14 @@ void identity_free(Identity *id)
         free(*slot(id, i));
     free(id->kubernetes_version);
     free(id);
+}
+
+void identity_doubted(Identity *id)
+{
+    if (id->state != IDENTITY_APPROVED || id->ask_again || id->kube_call)
+        return;
+    id->ask_again = true;
+    step_after(id, 0);
 }
 
 const char *identity_state_name(IdentityState s)

@@ -28,6 +28,9 @@ typedef struct IdentityEvents {
 
 Identity *identity_start(Loop *l, Kube *k, const SatConfig *cfg, const IdentityEvents *ev);
 void identity_free(Identity *id);
+/* Central did not take our certificate: ask whether there is another one for us. Certificates are
+ * renewed by themselves when two thirds of their life are over. */
+void identity_doubted(Identity *id);
 IdentityState identity_state(const Identity *id);
 const char *identity_satellite_id(const Identity *id);
 const char *identity_auth_token(const Identity *id);

@@ -8,7 +8,7 @@ enum {
     HEARTBEAT_MS = 10000,
     SILENCE_MS = 45000, /* no word from central, not even to a heartbeat: this stream is dead */
     HEALTHY_MS = 30000,
-    REFUSED_MS = 30000,
+    REFUSED_MS = 10000, /* and more with each time */
 };
 
 struct Link {
