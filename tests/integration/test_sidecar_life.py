@@ -264,6 +264,37 @@ def test_short_outage_of_the_api_is_no_event(kube, cluster):
     assert a.ready("primary")
 
 
+def test_standbys_vouch_for_a_primary_without_api(kube, cluster):
+    a, b = cluster(2, LEASE_SECONDS="9")
+    started = a.query("select pg_postmaster_start_time()")
+    kube.away = True
+    gone = time.monotonic()
+    # Twice the permit of the last renewal, and it still writes.
+    wait_until("9 s without API", lambda: time.monotonic() > gone + 9)
+    a.query("create table t as select 1 x")
+    assert a.query("select pg_postmaster_start_time()") == started
+    assert "the standbys vouch" in a.sidecar_log()
+    # The standby goes: nobody vouches any more, and the primary stops within the grant.
+    b.sidecar.send_signal(signal.SIGKILL)
+    b.proc.send_signal(signal.SIGKILL)
+    t0 = time.monotonic()
+    wait_until("PostgreSQL is down", lambda: not a.processes(), 12)
+    assert time.monotonic() - t0 < 8
+    kube.away = False
+    a.wait_ready("primary")
+
+
+def test_single_instance_goes_on_without_api(kube, cluster):
+    (a,) = cluster(1, LEASE_SECONDS="9")
+    kube.away = True
+    gone = time.monotonic()
+    wait_until("7 s without API", lambda: time.monotonic() > gone + 7)
+    assert a.query("select 1") == [(1,)] and "the permit ran out" not in a.log()
+    kube.away = False
+    renewed = spec(kube)["renewTime"]
+    wait_until("renewals go on", lambda: spec(kube)["renewTime"] != renewed)
+
+
 def test_conflicting_write_is_not_forced(kube, cluster):
     (a,) = cluster(1)
     for i in range(2):

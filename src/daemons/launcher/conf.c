@@ -102,6 +102,8 @@ ErrCode conf_render(const Paths *p, const Upstream *up, StrBuf *out, Error *err)
         {"logging_collector", "off"},
         {"hot_standby", "on"},
         {"recovery_target_timeline", "latest"},
+        /* Its standbys vouch for a primary that cannot reach the API server. */
+        {"wal_receiver_status_interval", "1s"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (conf_line(out, lines[i][0], lines[i][1], err))

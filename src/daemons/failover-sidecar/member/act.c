@@ -52,14 +52,14 @@ static void on_permit(void *ctx, const Error *err)
         log_warn("member", "the launcher did not take the permit", "err=%s", log_quote(err->msg));
 }
 
-static void extend_permit(Member *m)
+void member_permit(Member *m, uint64_t deadline)
 {
     const LpMsg *s = launcher_state(m->launcher);
     if (!s || s->num[LPF_PG] == LP_PG_DOWN || s->num[LPF_ROLE] != LP_ROLE_PRIMARY)
         return;
     LpMsg msg = {.type = LP_PERMIT};
     msg.num[LPF_EPOCH] = lease_info(m->lease)->epoch;
-    msg.num[LPF_DEADLINE] = m->renewed_at + permit_ms(m);
+    msg.num[LPF_DEADLINE] = deadline;
     launcher_call(m->launcher, &msg, on_permit, m);
 }
 
@@ -67,12 +67,21 @@ static void took_lease(Member *m, uint64_t sent_ms)
 {
     m->renewed_at = sent_ms;
     m->renew_next = sent_ms + renew_interval_ms(m);
-    extend_permit(m);
+    member_permit(m, m->renewed_at + permit_ms(m));
+}
+
+/* No answer, or one that says "not now": that is away. Any other answer is the API server's word.
+ */
+static bool means_away(const Error *err)
+{
+    return err &&
+           (err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT || err->code == ERR_EXHAUSTED);
 }
 
 static void on_renewed(void *ctx, const Error *err, uint64_t sent_ms)
 {
     Member *m = ctx;
+    member_api_away(m, means_away(err));
     if (!err) {
         took_lease(m, sent_ms);
     } else {

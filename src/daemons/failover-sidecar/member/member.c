@@ -306,5 +306,6 @@ void member_free(Member *m)
     launcher_client_free(m->launcher);
     timer_stop(m->timer);
     timer_stop(m->report_timer);
+    timer_stop(m->vouch_timer);
     free(m);
 }

@@ -4,6 +4,7 @@
 #include "lease/lease.h"
 #include "member/instance.h"
 #include "member/member.h"
+#include "member/vouch.h"
 #include "podlabel.h"
 
 struct Member {
@@ -28,6 +29,12 @@ struct Member {
     uint64_t renewed_at; /* when the last renewal that succeeded was sent; 0: none */
     uint64_t renew_next;
 
+    /* While the API server is away. */
+    bool away, vouched;
+    Vouch vouch;
+    Timer *vouch_timer;
+    uint64_t vouch_asked_at;
+
     char problem[400]; /* why the last action failed, or PostgreSQL did not stay up; "" */
     char fatal[300];   /* the last FATAL or PANIC of PostgreSQL's log */
 
@@ -43,6 +50,10 @@ void member_renew(Member *m);
 uint64_t renew_interval_ms(const Member *m);
 uint64_t permit_ms(const Member *m); /* how long a renewal lets PostgreSQL run */
 bool permit_fresh(const Member *m);
+void member_permit(Member *m, uint64_t deadline); /* to the launcher, for a running primary */
+
+/* away.c */
+void member_api_away(Member *m, bool away);
 
 /* member.c */
 void member_kick(void *member); /* step in this turn */
