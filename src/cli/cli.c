@@ -121,9 +121,14 @@ int cli_fail_json(const Cli *c, const Error *err, const cJSON *body)
         return err_exit(err->code);
     }
     const char *red = c->color && c->tty_err ? "\033[31m" : "", *off = *red ? "\033[0m" : "";
-    fprintf(stderr, "%serror: %s:%s %s\n", red, err_name(err->code), off, err->msg);
     const cJSON *fields =
         cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(body, "error"), "fields");
+    int n = cJSON_GetArraySize(fields);
+    if (n) /* the sentence would say what the list below says */
+        fprintf(stderr, "%serror: %s:%s %d field%s\n", red, err_name(err->code), off, n,
+                n == 1 ? " is not right" : "s are not right");
+    else
+        fprintf(stderr, "%serror: %s:%s %s\n", red, err_name(err->code), off, err->msg);
     const cJSON *f;
     cJSON_ArrayForEach(f, fields)
     {

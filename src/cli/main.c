@@ -20,6 +20,8 @@ static bool want_color(const Cli *c)
 static int run(Cli *c, size_t argc, const char *const *argv)
 {
     Error err;
+    c->color = c->tty_err &&
+               str_empty(getenv("NO_COLOR")); /* of what is said before the options are known */
     if (cmd_parse(c->arena, argc, argv, &c->inv, &err))
         return cli_fail(c, &err);
     c->quiet = cli_flag(c, "quiet");
