@@ -437,6 +437,33 @@ def life_and_death(prefix):
         box.remove()
 
 
+def test_sigkill_in_the_middle_of_pod_starts_leaves_no_orphan():
+    """The moment between a container's clone and its own parent-death signal is the one that counts."""
+    mark = f"{8000 + os.getpid() % 1000}.7"
+    box = Sandbox(options=["--node-ports", "20000-65000"])
+    try:
+        box.start()
+        box.create(namespace(NS), workload("StatefulSet", NS, "many", [container(["sleep", mark])], 8,
+                                           podManagementPolicy="Parallel"))
+        for first in (1, 3, 6, 9):
+            wait_until(f"{first} processes", lambda n=first: len(pids_with("sleep", mark)) >= n)
+            box.kill()
+            wait_until("no orphan", lambda: not pids_with(mark), 5)
+            box.start()
+        box.kubectl("rollout", "status", "-n", NS, "sts/many", "--timeout=30s")
+        second = [p for p in pids_with("pg-swarm-sandbox", box.state) if status_of(p, "NSpid")[1:] == ["1"]]
+        os.kill(second[0], signal.SIGKILL)  # not the process that was started, but the one that does the work
+        assert box.proc.wait(10) == 128 + signal.SIGKILL
+        wait_until("no orphan", lambda: not pids_with(mark), 5)
+    finally:
+        box.remove()
+
+
+def status_of(pid, field):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return next(line for line in f if line.startswith(field + ":")).split()[1:]
+
+
 def test_sigkill_leaves_no_orphan_and_a_restart_brings_all_back():
     life_and_death([])
 

@@ -38,7 +38,7 @@ static ErrCode write_kubeconfig(App *app, Error *err)
         site, site, api_port(app->api), base64_encode(a, ca, strlen(ca)), site, site,
         auth_admin_token(app->auth));
     char pid[24];
-    snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    snprintf(pid, sizeof pid, "%ld\n", app->pid);
     ErrCode rc = write_in_state(app, "kubeconfig", text, 0600, err);
     rc = rc ? rc : write_in_state(app, "ca.crt", ca, 0644, err);
     return rc ? rc : write_in_state(app, "pid", pid, 0644, err);
@@ -143,6 +143,7 @@ ErrCode app_new(const AppConfig *cfg, App **ret, Error *err)
 {
     App *app = xnew(App);
     app->cfg = *cfg;
+    app->pid = getpid();
     app->node_name = xasprintf("%s-node", cfg->site);
     app->log_dir = xasprintf("%s/logs", cfg->state_dir);
     snprintf(app->net.service_cidr, sizeof app->net.service_cidr, "198.18.8.0/21");

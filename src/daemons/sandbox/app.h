@@ -40,6 +40,7 @@ typedef struct App {
                        too */
         int api_port; /* its port: KUBERNETES_SERVICE_PORT of pods */
     } net;
+    long pid;     /* as others on this machine see us; kubelet_prepare may change it */
     char *ca_pem; /* of the API server: projected into pods as ca.crt */
     char *node_name;
     char *log_dir; /* pod logs: LOG_DIR/NAMESPACE_POD_UID/CONTAINER/RESTART.log, lines as a kubelet

@@ -95,6 +95,7 @@ ErrCode kubelet_prepare(App *app, Error *err)
         rc = mount_run(app, err);
     if (rc)
         return err_wrap(err, "site %s", app->cfg.site);
+    app->pid = hostnet_pid(k->host);
     uint32_t gateway = sitenet_gateway(k->site), services = sitenet_services(k->site);
     char ip[IP_TEXT];
     ip_text(app->net.gateway, gateway);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* BATCH sockets a request; a new batch is asked for when LOW are left, so that a burst of
@@ -21,7 +23,7 @@ enum { BATCH = 24, LOW = 12, POOL = BATCH + LOW };
 
 struct HostNet {
     int chan;
-    pid_t broker;
+    pid_t first;
     int fds[POOL];
     int n;
     bool asked;
@@ -178,7 +180,8 @@ static ErrCode enter_namespaces(Error *err)
     gid_t gid = getegid();
     char map[64];
     /* UTS and IPC too: a thread that made a pod's may only go home to namespaces of its own. */
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC) < 0)
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
+                CLONE_NEWPID) < 0)
         return err_errno(err, errno,
                          "make user, network and mount namespaces (are user namespaces allowed "
                          "here? see sysctl user.max_user_namespaces)");
@@ -192,6 +195,78 @@ static ErrCode enter_namespaces(Error *err)
     if (!rc && mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
         rc = err_errno(err, errno, "keep our mounts to ourselves");
     return rc;
+}
+
+/* ---- the first process ---- */
+
+static const int passed_on[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+enum { PASSED_ON = sizeof passed_on / sizeof *passed_on };
+
+static void watched_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGCHLD);
+    for (int i = 0; i < PASSED_ON; i++)
+        sigaddset(set, passed_on[i]);
+}
+
+/* `alive` is the writing end of a pipe: it closes when we end, whatever ends us. */
+_Noreturn static void wait_for(pid_t second, int alive)
+{
+    sigset_t set;
+    int st = 0, signum;
+    watched_signals(&set);
+    prctl(PR_SET_NAME, "pg-swarm-site");
+    dup2(alive, 3);
+    close_range(4, ~0U, 0);
+    for (;;) {
+        if (sigwait(&set, &signum) != 0)
+            continue;
+        if (signum != SIGCHLD) {
+            kill(second, signum);
+            continue;
+        }
+        for (pid_t pid; (pid = waitpid(-1, &st, WNOHANG)) > 0;) /* the broker is a child too */
+            if (pid == second)
+                _exit(WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st));
+    }
+}
+
+/* ---- the second ---- */
+
+static ErrCode become_init(int alive, Error *err)
+{
+    struct pollfd p = {.fd = alive, .events = POLLIN};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (poll(&p, 1, 0) != 0)
+        _exit(0); /* the first process is gone already */
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        return err_errno(err, errno, "mount a /proc of our own");
+    return ERR_OK;
+}
+
+/* Returns in the second process; the first stays in here. */
+static ErrCode split(Error *err)
+{
+    int alive[2];
+    sigset_t set, old;
+    if (pipe2(alive, O_CLOEXEC) < 0)
+        return err_errno(err, errno, "pipe");
+    watched_signals(&set);
+    sigprocmask(SIG_BLOCK, &set, &old);
+    pid_t second = fork();
+    if (second > 0)
+        wait_for(second, alive[1]);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    close(alive[1]);
+    if (second < 0)
+        return err_errno(err, errno, "fork");
+    return become_init(alive[0], err); /* the reading end stays open, so that the pipe does */
+}
+
+long hostnet_pid(const HostNet *h)
+{
+    return h->first;
 }
 
 ErrCode hostnet_enter(HostNet **ret, Error *err)
@@ -210,8 +285,10 @@ ErrCode hostnet_enter(HostNet **ret, Error *err)
     close(sv[1]);
     HostNet *h = xnew(HostNet);
     h->chan = sv[0];
-    h->broker = pid;
+    h->first = self;
     ErrCode rc = enter_namespaces(err);
+    if (!rc)
+        rc = split(err);
     if (rc) {
         hostnet_free(h);
         return rc;
