@@ -27,20 +27,6 @@ typedef struct ApiRouteInfo {
 } ApiRouteInfo;
 
 const ApiRouteInfo *api_route(ApiRoute r);
-/* The route of a method and a decoded path; params get the raw segments behind {..} in order. When
- * the path is known but the method is not: ERR_METHOD, else ERR_NOT_FOUND. */
-enum { API_PARAMS_MAX = 3 };
-typedef struct ApiMatch {
-    ApiRoute route;
-    const char *params[API_PARAMS_MAX]; /* percent-decoded, in the arena */
-    size_t n;
-} ApiMatch;
-/* `raw_path`: not decoded, without the query. */
-ErrCode api_match(Arena *a, const char *method, const char *raw_path, ApiMatch *ret,
-                  Error *err) MUST_USE;
-/* Value of {name} in a match, or NULL. */
-const char *api_match_param(const ApiMatch *m, const char *name);
-
 /* Path with {..} replaced in order, percent-encoded, NULL-terminated: api_path(a, API_PROFILE_SHOW,
  * "std", NULL). A missing value is a BUG. */
 char *api_path(Arena *a, ApiRoute r, ...) __attribute__((sentinel));

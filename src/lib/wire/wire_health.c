@@ -1,5 +1,6 @@
 #include "wire/wire_health.h"
 #include "wire/wire_util.h"
+#include <math.h>
 
 _Static_assert((int)CLUSTER_UPDATING == PGSWARM__V1__CLUSTER_STATE__CLUSTER_STATE_UPDATING &&
                    (int)ROLE_FAILED_PRIMARY ==
@@ -14,12 +15,33 @@ static size_t at_most(size_t n, size_t max)
     return n < max ? n : max;
 }
 
+/* What a site says is kept, shown and sent on many times: texts have an end, numbers are numbers.
+ */
+enum { NAME_MAX_BYTES = 253, SENTENCE_MAX = 2000, QUERY_MAX = 4000 };
+
+static char *cut(char *s, size_t max)
+{
+    size_t n = strnlen(s, max + 1);
+    if (n <= max)
+        return s;
+    while (max > 0 && ((unsigned char)s[max] & 0xC0) == 0x80)
+        max--;
+    s[max] = '\0';
+    return s;
+}
+
+static double number(double v)
+{
+    return isfinite(v) ? v : 0;
+}
+
 static ObjList databases_get(Arena *a, size_t n, Pgswarm__V1__DatabaseStat **in)
 {
     n = at_most(n, STATS_MAX);
     DatabaseStat *out = n ? arena_array(a, DatabaseStat, n) : NULL;
     for (size_t i = 0; i < n; i++)
-        out[i] = (DatabaseStat){in[i]->name, in[i]->size_bytes, in[i]->cache_hit_ratio};
+        out[i] = (DatabaseStat){cut(in[i]->name, NAME_MAX_BYTES), in[i]->size_bytes,
+                                number(in[i]->cache_hit_ratio)};
     return (ObjList){out, n};
 }
 
@@ -28,9 +50,9 @@ static ObjList tables_get(Arena *a, size_t n, Pgswarm__V1__TableStat **in)
     n = at_most(n, STATS_MAX);
     TableStat *out = n ? arena_array(a, TableStat, n) : NULL;
     for (size_t i = 0; i < n; i++)
-        out[i] = (TableStat){.database = in[i]->database,
-                             .schema = in[i]->schema,
-                             .table = in[i]->table,
+        out[i] = (TableStat){.database = cut(in[i]->database, NAME_MAX_BYTES),
+                             .schema = cut(in[i]->schema, NAME_MAX_BYTES),
+                             .table = cut(in[i]->table, NAME_MAX_BYTES),
                              .live_tuples = in[i]->live_tuples,
                              .dead_tuples = in[i]->dead_tuples,
                              .seq_scans = in[i]->seq_scans,
@@ -49,26 +71,25 @@ static ObjList queries_get(Arena *a, size_t n, Pgswarm__V1__SlowQuery **in)
     n = at_most(n, STATS_MAX);
     SlowQuery *out = n ? arena_array(a, SlowQuery, n) : NULL;
     for (size_t i = 0; i < n; i++)
-        out[i] = (SlowQuery){.query = in[i]->query,
-                             .database = in[i]->database,
+        out[i] = (SlowQuery){.query = cut(in[i]->query, QUERY_MAX),
+                             .database = cut(in[i]->database, NAME_MAX_BYTES),
                              .calls = in[i]->calls,
                              .rows = in[i]->rows,
-                             .total_ms = in[i]->total_ms,
-                             .mean_ms = in[i]->mean_ms,
-                             .max_ms = in[i]->max_ms};
+                             .total_ms = number(in[i]->total_ms),
+                             .mean_ms = number(in[i]->mean_ms),
+                             .max_ms = number(in[i]->max_ms)};
     return (ObjList){out, n};
 }
 
 /* Members that are the same type and name on both sides. */
-#define SAME_NUMBERS(X)                                                                           \
-    X(ready)                                                                                      \
-    X(wal_receiver_active)                                                                        \
-    X(pending_restart)                                                                            \
-    X(timeline_id)                                                                                \
-    X(connections_used) X(connections_max) X(connections_active) X(streaming_replicas)            \
-        X(lag_bytes) X(disk_used_bytes) X(disk_total_bytes) X(wal_bytes_on_disk) X(started_at_us) \
-            X(wal_records) X(wal_bytes) X(wal_buffers_full) X(transactions) X(lag_seconds)        \
-                X(index_hit_ratio) X(commit_ratio) X(epoch)
+#define SAME_NUMBERS(X)                                                                            \
+    X(ready)                                                                                       \
+    X(wal_receiver_active)                                                                         \
+    X(pending_restart) X(timeline_id) X(connections_used) X(connections_max) X(connections_active) \
+        X(streaming_replicas) X(lag_bytes) X(disk_used_bytes) X(disk_total_bytes)                  \
+            X(wal_bytes_on_disk) X(started_at_us) X(wal_records) X(wal_bytes) X(wal_buffers_full)  \
+                X(transactions) X(epoch)
+#define SAME_REALS(X) X(lag_seconds) X(index_hit_ratio) X(commit_ratio)
 #define SAME_TEXTS(X) \
     X(pod_name) X(error) X(lsn) X(received_lsn) X(system_identifier) X(server_version)
 
@@ -78,6 +99,11 @@ void wire_instance_get(Arena *a, const Pgswarm__V1__InstanceHealth *m, InstanceH
                                                                    : ROLE_UNKNOWN};
 #define X(f) ret->f = m->f;
     SAME_NUMBERS(X)
+#undef X
+#define X(f) ret->f = number(m->f);
+    SAME_REALS(X)
+#undef X
+#define X(f) ret->f = cut(m->f, SENTENCE_MAX);
     SAME_TEXTS(X)
 #undef X
     ret->databases = databases_get(a, m->n_databases, m->databases);
@@ -144,6 +170,7 @@ Pgswarm__V1__InstanceHealth *wire_instance_put(Arena *a, const InstanceHealth *h
     m->role = (Pgswarm__V1__InstanceRole)h->role;
 #define X(f) m->f = h->f;
     SAME_NUMBERS(X)
+    SAME_REALS(X)
 #undef X
 #define X(f) m->f = pb_text(h->f);
     SAME_TEXTS(X)
@@ -155,7 +182,7 @@ Pgswarm__V1__InstanceHealth *wire_instance_put(Arena *a, const InstanceHealth *h
 
 Endpoint wire_endpoint_get(const Pgswarm__V1__Endpoint *m)
 {
-    return m ? (Endpoint){m->host, m->port} : (Endpoint){"", 0};
+    return m ? (Endpoint){cut(m->host, NAME_MAX_BYTES), m->port} : (Endpoint){"", 0};
 }
 
 Pgswarm__V1__Endpoint *wire_endpoint_put(Arena *a, Endpoint e)
@@ -177,17 +204,17 @@ void wire_cluster_health_get(Arena *a, const Pgswarm__V1__ClusterHealthReport *m
     for (size_t i = 0; i < n; i++)
         wire_instance_get(a, m->instances[i], &in[i]);
     *ret =
-        (ClusterHealth){.cluster_id = m->cluster_id,
-                        .name = m->name,
-                        .ns = m->namespace_,
+        (ClusterHealth){.cluster_id = cut(m->cluster_id, NAME_MAX_BYTES),
+                        .name = cut(m->name, NAME_MAX_BYTES),
+                        .ns = cut(m->namespace_, NAME_MAX_BYTES),
                         .state = (unsigned)m->state < CLUSTER_STATE_COUNT ? (ClusterState)m->state
                                                                           : CLUSTER_UNKNOWN,
-                        .reason = m->reason,
+                        .reason = cut(m->reason, SENTENCE_MAX),
                         .instances = {in, n},
                         .replicas_wanted = m->replicas_wanted,
                         .applied_version = m->applied_version,
                         .at_us = m->at_us,
-                        .primary_pod = m->primary_pod,
+                        .primary_pod = cut(m->primary_pod, NAME_MAX_BYTES),
                         .rw = wire_endpoint_get(m->rw),
                         .ro = wire_endpoint_get(m->ro)};
 }
@@ -220,13 +247,13 @@ void wire_event_get(Arena *a, const Pgswarm__V1__EventReport *m, EventReport *re
                          .at_us = m->at_us,
                          .severity = (unsigned)m->severity < SEV_COUNT ? (Severity)m->severity
                                                                        : SEV_UNKNOWN,
-                         .kind = m->kind,
-                         .cluster_name = m->cluster_name,
-                         .ns = m->namespace_,
-                         .pod_name = m->pod_name,
-                         .message = m->message,
-                         .operation_id = m->operation_id,
-                         .source = m->source};
+                         .kind = cut(m->kind, NAME_MAX_BYTES),
+                         .cluster_name = cut(m->cluster_name, NAME_MAX_BYTES),
+                         .ns = cut(m->namespace_, NAME_MAX_BYTES),
+                         .pod_name = cut(m->pod_name, NAME_MAX_BYTES),
+                         .message = cut(m->message, SENTENCE_MAX),
+                         .operation_id = cut(m->operation_id, NAME_MAX_BYTES),
+                         .source = cut(m->source, NAME_MAX_BYTES)};
     WIRE_MAP_GET(a, m->n_data, m->data, &ret->data);
 }
 

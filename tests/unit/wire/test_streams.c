@@ -1,6 +1,7 @@
 #include "wire/registration.h"
 #include "wire/satellite_stream.h"
 #include "wire/sidecar_stream.h"
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -359,6 +360,29 @@ static void what_is_not_known_is_told(void **state)
     assert_int_equal(r.health.state, CLUSTER_UNKNOWN);
 }
 
+/* A site's texts have an end, between two characters, and its numbers are numbers. */
+static void what_a_site_says_is_cut(void **state)
+{
+    (void)state;
+    AUTO_ARENA a = arena_new();
+    char *big = arena_alloc(a, 10001);
+    for (size_t i = 0; i + 1 < 10000; i += 2)
+        memcpy(big + i, "\xC3\xA9", 2);
+    InstanceHealth in = {
+        .pod_name = "pg-0", .error = big, .lag_seconds = NAN, .commit_ratio = INFINITY};
+    AUTO_STRBUF b = {0};
+    SatelliteUp r;
+    Error err = {0};
+    wire_up_encode(
+        &(SatelliteUp){.kind = UP_HEALTH, .health = {.name = big, .instances = {&in, 1}}}, &b);
+    assert_int_equal(wire_up_decode(a, view(&b), &r, &err), ERR_OK);
+    const InstanceHealth *got = r.health.instances.at;
+    assert_int_equal(strlen(r.health.name), 252);
+    assert_int_equal(strlen(got->error), 2000);
+    assert_true(utf8_valid(r.health.name, strlen(r.health.name)));
+    assert_true(got->lag_seconds == 0 && got->commit_ratio == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +394,7 @@ int main(void)
         cmocka_unit_test(strangers_are_limited),
         cmocka_unit_test(small_bytes_do_not_grow_large),
         cmocka_unit_test(what_is_not_known_is_told),
+        cmocka_unit_test(what_a_site_says_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

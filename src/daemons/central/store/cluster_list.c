@@ -18,7 +18,7 @@ static const struct {
 };
 
 /* How each of CLUSTER_COLUMNS is written. */
-typedef enum Kind { TEXT, NUMBER, BOOL, TIME } Kind;
+typedef enum Kind { TEXT, NUMBER, REAL, BOOL, TIME } Kind;
 static const struct {
     const char *key;
     Kind kind;
@@ -39,7 +39,7 @@ static const struct {
     {"ready", NUMBER},
     {"primary", TEXT},
     {"lag_bytes", NUMBER},
-    {"lag_seconds", NUMBER},
+    {"lag_seconds", REAL},
     {"rule", TEXT},
     {"paused", BOOL},
     {"created_at", TIME},
@@ -69,8 +69,11 @@ static void write_cell(JsonOut *j, const PgResult *r, int row, int col)
         json_str(j, pg_get(r, row, col));
         break;
     case NUMBER:
-        /* Digits of PostgreSQL are digits of JSON; NaN and infinity cannot stand in these. */
+        /* Digits of PostgreSQL are digits of JSON. */
         json_raw(j, sv(pg_get(r, row, col)));
+        break;
+    case REAL:
+        json_f64(j, pg_get_f64(r, row, col));
         break;
     case BOOL:
         json_bool(j, pg_get_bool(r, row, col));

@@ -12,6 +12,8 @@ typedef struct Save {
     Profile canonical; /* without the message, as it is stored */
     ProfileRow row;    /* first what was there, then what is */
     bool was_there;
+    const char *message;
+    Arena *work; /* of the thread that makes the commit */
     GitObjects *objs;
     char commit[GIT_OID_HEX + 1];
     Error git_err;
@@ -25,6 +27,7 @@ static void finished(void *ctx, const Error *err)
 {
     Save *s = ctx;
     gitobjs_free(s->objs);
+    arena_free(s->work);
     s->done(s->ctx, err, err ? NULL : &s->row);
 }
 
@@ -70,7 +73,7 @@ static void objects_written(void *ctx, const Error *err)
         .commit = s->commit,
         .doc = profile_doc(s->a, &s->canonical),
         .author = s->in.author,
-        .message = str_or(s->in.profile->message, ""),
+        .message = s->message,
     };
     profile_version_insert(s->app, s->tx.c, &v, version_written, s);
     s->row.newest = s->row.api.version = v.version;
@@ -87,20 +90,16 @@ static void commit_work(void *ctx)
     Save *s = ctx;
     ProfileFiles files;
     GitFile git[PROFILE_FILES];
-    profile_to_files(s->a, &s->canonical, &files);
+    profile_to_files(s->work, &s->canonical, &files);
     for (size_t i = 0; i < PROFILE_FILES; i++)
         git[i] = (GitFile){files.at[i].name, files.at[i].text};
-    const char *said = s->in.profile->message;
     GitCommitSpec spec = {
         .files = git,
         .n = PROFILE_FILES,
         .parent = s->was_there ? s->row.api.commit : NULL,
         .author = s->in.author,
-        .email = arena_printf(s->a, "%s@pg-swarm", s->in.author),
-        .message = !str_empty(said)
-                       ? said
-                       : arena_printf(s->a, "%s profile %s", s->was_there ? "Edit" : "Add",
-                                      s->canonical.name),
+        .email = arena_printf(s->work, "%s@pg-swarm", s->in.author),
+        .message = s->message,
         .at_us = s->at_us,
     };
     s->git_rc = githist_commit(s->objs, &spec, s->commit, &s->git_err);
@@ -117,6 +116,11 @@ static void commit_made(void *ctx)
 
 static void make_commit(Save *s)
 {
+    const char *said = s->in.profile->message;
+    s->message = !str_empty(said) ? said
+                                  : arena_printf(s->a, "%s profile %s",
+                                                 s->was_there ? "Edit" : "Add", s->canonical.name);
+    s->work = arena_new();
     s->objs = gitobjs_new();
     loop_work(s->app->loop, commit_work, commit_made, s);
 }
