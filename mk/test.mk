@@ -60,6 +60,7 @@ check: check-static all ## everything that fits in ten minutes
 	@$(MAKE) --no-print-directory check-unit
 	@$(MAKE) --no-print-directory check-fuzz
 	@$(MAKE) --no-print-directory check-integration
+	@$(MAKE) --no-print-directory check-e2e
 
 format: ## clang-format in place
 	git ls-files '*.c' '*.h' | xargs clang-format -i
