@@ -223,6 +223,7 @@ void outbox_hello(Session *x, const Hello *h)
 
 typedef struct Acking {
     Session *x;
+    char cluster_id[UUID_TEXT];
     char what[200];
 } Acking;
 
@@ -234,6 +235,7 @@ static void noted(void *ctx, const Error *err, PgResult *r)
     if (err) {
         log_warn("fleet", "acknowledgement not stored", "satellite=%s cluster=%s err=%s", x->name,
                  k->what, log_quote(err->msg));
+        *known(x, k->cluster_id) = (Known){.site = -1}; /* sent again, it is answered again */
         x->look_again = true;
     }
     session_unref(x);
@@ -244,6 +246,7 @@ static Acking *acking_new(Session *x, const ConfigAck *a)
 {
     Acking *k = xnew(Acking);
     k->x = x;
+    snprintf(k->cluster_id, sizeof k->cluster_id, "%s", a->cluster_id);
     snprintf(k->what, sizeof k->what, "%s/%s", a->ns, a->name);
     session_ref(x);
     return k;
