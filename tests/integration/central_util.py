@@ -24,13 +24,8 @@ CONNECT = "/pgswarm.v1.SatelliteStreamService/Connect"
 PASSWORD = "correct horse battery"
 
 
-def demote():
-    """PostgreSQL refuses to run as root."""
-    if os.geteuid() == 0:
-        user = pwd.getpwnam("postgres")
-        os.setgroups([])
-        os.setgid(user.pw_gid)
-        os.setuid(user.pw_uid)
+# PostgreSQL refuses to run as root. A prefix, because preexec_fn and the threads of grpcio can lock each other up.
+DEMOTE = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
 
 
 class Postgres:
@@ -46,8 +41,8 @@ class Postgres:
         self.n = 0
 
     def run(self, prog, *args):
-        subprocess.run([f"{self.bin}/{prog}", *args], check=True, stdin=subprocess.DEVNULL,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=demote, cwd="/")
+        subprocess.run([*DEMOTE, f"{self.bin}/{prog}", *args], check=True, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
 
     def start(self):
         self.run("pg_ctl", "-D", self.data, "-w", "-l", f"{self.dir}/log", "-o",
