@@ -76,6 +76,10 @@ class Refused(Exception):
         self.code = answer["code"]
 
 
+# For subprocess: preexec_fn and the threads of grpcio in the same process can lock each other up.
+DEMOTE = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+
+
 def demote():
     """Runs in the child: PostgreSQL refuses to run as root."""
     if os.geteuid() == 0:
@@ -217,9 +221,8 @@ class Node:
 
     def launch(self, connect=True, **extra):
         out = open(f"{self.base}/launcher.log", "ab")
-        self.proc = subprocess.Popen([f"{BIN}/pg-swarm-launcher"], env=self.env(**extra),
-                                     stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                     preexec_fn=demote)
+        self.proc = subprocess.Popen([*DEMOTE, f"{BIN}/pg-swarm-launcher"], env=self.env(**extra),
+                                     stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         out.close()
         if connect:
             self.connect()

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 
 from kubeapi_fake import FakeKube
-from launcher_util import BIN, Node, demote, free_port, wait_until
+from launcher_util import BIN, DEMOTE, Node, free_port, wait_until
 
 CLUSTER = "prod-pg"
 
@@ -40,9 +40,8 @@ class Pod(Node):
                                  PGSWARM_HEALTH_ADDR=f"127.0.0.1:{self.health_port}"),
                           **self.extra})
         out = open(f"{self.base}/sidecar.log", "ab")
-        self.sidecar = subprocess.Popen([f"{BIN}/pg-swarm-failover-sidecar"], env=env,
-                                        stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                        preexec_fn=demote)
+        self.sidecar = subprocess.Popen([*DEMOTE, f"{BIN}/pg-swarm-failover-sidecar"], env=env,
+                                        stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         out.close()
 
     def sidecar_log(self):
