@@ -99,4 +99,4 @@ def wait_for(condition, seconds, what, each=lambda: None):
             return got
         each()
         assert time.monotonic() < end, f"{what}: not within {seconds} s"
-        time.sleep(0.05)
+        time.sleep(0.05)  # poll
