@@ -116,6 +116,56 @@ static void instances_are_as_the_table_says(void **state)
     assert_string_equal(fields_to_text(a, &schema_INSTANCE, &in, 0), strbuf_str(&b));
 }
 
+/* Bodies, and at which fields they are wrong ("" nowhere), in the order of the table. */
+static void bodies_are_held_to_their_tables(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *schema, *body, *fields;
+    } rows[] = {
+        {"USER_CREATE", "{\"name\":\"anna@x.org\",\"role\":\"viewer\",\"password\":\"0123456789\"}",
+         ""},
+        {"USER_CREATE", "{\"name\":\".a\",\"role\":\"root\",\"password\":\"short\"}",
+         "name role password"},
+        {"USER_CREATE", "{}", "name role password"},
+        {"TOKEN_CREATE", "{\"role\":\"viewer\",\"ttl_hours\":0,\"description\":\"a\\nb\"}",
+         "description ttl_hours"},
+        {"LOGIN", "{\"name\":\"a\",\"password\":\"b\",\"user\":\"c\"}", "user"},
+        {"SATELLITE_APPROVE", "{\"name\":\"edge-7\",\"labels\":{\"tier\":\"edge\",\"n\":1}}", ""},
+        {"SATELLITE_APPROVE", "{\"name\":\"Edge\",\"labels\":{\"a b\":\"x\",\"y\":\"-\"}}",
+         "name labels.a b labels.y"},
+        {"SATELLITE_LABELS", "{}", "labels"},
+        {"SATELLITE_LABELS", "{\"labels\":{}}", ""},
+        {"LOG_LEVEL", "{\"level\":\"debug\",\"target\":\"databases/prod-pg\"}", ""},
+        {"LOG_LEVEL", "{\"level\":\"loud\",\"target\":\"a/B\"}", "level target"},
+        {"RULE_INPUT",
+         "{\"name\":\"r\",\"profile\":\"p\",\"selector\":{\"a\":\"b\"},\"cluster_name\":\"c\"}",
+         ""},
+        {"RULE_INPUT",
+         "{\"name\":\"r\",\"profile\":\"p\",\"selector\":{},\"namespace\":\"pgswarm-system\","
+         "\"cluster_name\":\"1c\"}",
+         "selector namespace cluster_name"},
+        {"PGVERSION_INPUT", "{\"image\":\"A\"}", "image"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        AUTO_ARENA a = arena_new();
+        AUTO_STRBUF got = {0};
+        AUTO_STRBUF json = {0};
+        const Schema *s = api_schema(rows[i].schema);
+        FieldErrors errs = field_errors(a);
+        Error err = {0};
+        ErrCode rc =
+            fields_decode_text(a, s, sv(rows[i].body), arena_alloc(a, s->size), &errs, &err);
+        for (size_t k = 0; k < errs.n; k++)
+            strbuf_addf(&got, "%s%s", k ? " " : "", errs.at[k].field);
+        assert_string_equal(strbuf_str(&got), rows[i].fields);
+        assert_int_equal(rc, errs.n ? ERR_INVALID : ERR_OK);
+        JsonOut j = json_out(&json);
+        field_errors_json(&errs, &j);
+        assert_int_equal(json_check(sv_n(json.p, json.n), 1 << 16, &err), ERR_OK);
+    }
+}
+
 static void roles_have_names(void **state)
 {
     (void)state;
@@ -132,6 +182,7 @@ int main(void)
         cmocka_unit_test(paths_are_encoded),
         cmocka_unit_test(every_table_is_documented_and_reads_itself),
         cmocka_unit_test(instances_are_as_the_table_says),
+        cmocka_unit_test(bodies_are_held_to_their_tables),
         cmocka_unit_test(roles_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -303,9 +303,89 @@ static void specs_are_held_to_the_same_rules(void **state)
                         fields_to_text(a, &cluster_spec_schema, &s, 0));
 }
 
+/* Each rule of a profile, broken alone: one error, at its field, that says what is right. */
+static void every_rule_has_its_error(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *member, *field, *want;
+    } rows[] = {
+        {"\"storage\":{\"size\":\"\"}", "storage.size", "required"},
+        {"\"storage\":{\"size\":\"1Mi\"}", "storage.size", "at least 512Mi"},
+        {"\"storage\":{\"size\":\"-1Gi\"}", "storage.size", "quantity"},
+        {"\"storage\":{\"size\":\"1Gi\",\"storage_class\":\"No\"}", "storage.storage_class",
+         "tier:"},
+        {"\"wal_storage\":{\"storage_class\":\"x\"}", "wal_storage.size", "storage_class"},
+        {"\"wal_storage\":{\"size\":\"1Mi\"}", "wal_storage.size", "256Mi"},
+        {"\"resources\":{\"memory_limit\":\"1Mi\"}", "resources.memory_limit", "128Mi"},
+        {"\"resources\":{\"cpu_request\":\"2\",\"cpu_limit\":\"1\"}", "resources.cpu_request",
+         "limit, 1"},
+        {"\"postgres\":{\"version\":\"12\"}", "postgres.version", "13 to 18"},
+        {"\"postgres\":{\"version\":\"17.x\"}", "postgres.version", "13 to 18"},
+        {"\"postgres\":{\"variant\":\"A\"}", "postgres.variant", "a-z"},
+        {"\"postgres\":{\"image\":\"A b\"}", "postgres.image", "image"},
+        {"\"replicas\":16", "replicas", "1 to 15"},
+        {"\"parameters\":{\"io_methd\":\"x\"},\"postgres\":{\"version\":\"18\"}",
+         "parameters.io_methd", "io_method"},
+        {"\"parameters\":{\"io_method\":\"sync\"}", "parameters.io_method", "another major"},
+        {"\"parameters\":{\"zzzzzzzz\":\"1\"}", "parameters.zzzzzzzz", "extension.name"},
+        {"\"parameters\":{\".x\":\"1\"}", "parameters..x", "extension.name"},
+        {"\"parameters\":{\"block_size\":\"1\"}", "parameters.block_size", "only shows"},
+        {"\"parameters\":{\"PORT\":\"1\"}", "parameters.PORT", "operator"},
+        {"\"parameters\":{\"max_wal_senders\":\"4\"}", "parameters.max_wal_senders", "at least 5"},
+        {"\"parameters\":{\"max_replication_slots\":\"1\"}", "parameters.max_replication_slots",
+         "at least 3"},
+        {"\"parameters\":{\"max_connections\":\"5\"}", "parameters.max_connections", "at least 20"},
+        {"\"parameters\":{\"wal_level\":\"minimal\"}", "parameters.wal_level", "logical"},
+        {"\"parameters\":{\"shared_buffers\":\"1GB\"},\"resources\":{\"memory_limit\":\"1Gi\"}",
+         "parameters.shared_buffers", "80%"},
+        {"\"hba_rules\":[\"x\"]", "hba_rules.0", "type"},
+        {"\"archive\":{\"mode\":\"custom\"}", "archive.archive_command", "a command"},
+        {"\"archive\":{\"restore_command\":\"x\"}", "archive.mode", "custom"},
+        {"\"archive\":{\"mode\":\"s3\"}", "archive.mode", "custom"},
+        {"\"archive\":{\"credentials_secret\":\"No!\"}", "archive.credentials_secret", "Secret"},
+        {"\"failover\":{\"lease_seconds\":5,\"health_interval_seconds\":3}",
+         "failover.health_interval_seconds", "half"},
+        {"\"failover\":{\"durability\":\"total\"}", "failover.durability", "protected"},
+        {"\"failover\":{\"durability\":\"protected\"},\"replicas\":1", "failover.durability",
+         "nobody"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        AUTO_ARENA a = arena_new();
+        FieldErrors errs;
+        bool storage = str_starts(rows[i].member, "\"storage\"");
+        make(a,
+             arena_printf(a, "{\"name\":\"s\",%s%s}",
+                          storage ? "" : "\"storage\":{\"size\":\"1Gi\"},", rows[i].member),
+             &errs);
+        if (errs.n != 1)
+            fail_msg("%s: %zu errors", rows[i].member, errs.n);
+        if (!str_eq(errs.at[0].field, rows[i].field) || !strstr(errs.at[0].want, rows[i].want))
+            fail_msg("%s: %s: %s", rows[i].member, errs.at[0].field, errs.at[0].want);
+    }
+}
+
+static void a_copy_is_whole(void **state)
+{
+    (void)state;
+    AUTO_ARENA a = arena_new();
+    Arena *first = arena_new();
+    Profile p = good(first, RICH), copy = profile_dup(a, &p);
+    char *text = arena_strdup(a, fields_to_text(first, &profile_schema, &p, 0));
+    arena_free(first);
+    assert_string_equal(fields_to_text(a, &profile_schema, &copy, 0), text);
+    assert_string_equal(copy.message, "why");
+    assert_int_equal(pg_major_of("17.5"), 17);
+    assert_int_equal(pg_major_of("17."), 0);
+    assert_int_equal(pg_major_of(""), 0);
+    assert_int_equal(pg_major_of("19"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_rule_has_its_error),
+        cmocka_unit_test(a_copy_is_whole),
         cmocka_unit_test(a_profile_is_its_files),
         cmocka_unit_test(changes_and_what_they_cost),
         cmocka_unit_test(diffs_of_text),
