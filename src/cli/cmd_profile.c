@@ -124,11 +124,7 @@ static int save_edit(Cli *c, cJSON *doc, StrBuf *errors, void *ctx)
     e->code = rest_call(c, &(RestReq){"PUT", e->path, doc, e->etag}, &e->reply, &err);
     if (e->code == ERR_OK)
         return 0;
-    strbuf_addf(errors, "# ! %s\n", err.msg);
-    const cJSON *f;
-    cJSON_ArrayForEach(f, json_at(e->reply.json, "error.fields"))
-        strbuf_addf(errors, "# ! %s: '%s': %s\n", item_text(c->arena, f, "field"),
-                    item_text(c->arena, f, "value"), item_text(c->arena, f, "want"));
+    doc_errors(c, &err, e->reply.json, errors);
     return 1;
 }
 

@@ -125,11 +125,7 @@ static int save_edit(Cli *c, cJSON *doc, StrBuf *errors, void *ctx)
             r, &err) == ERR_OK)
         return 0;
     r->etag = etag;
-    strbuf_addf(errors, "# ! %s\n", err.msg);
-    const cJSON *f;
-    cJSON_ArrayForEach(f, json_at(r->json, "error.fields"))
-        strbuf_addf(errors, "# ! %s: '%s': %s\n", item_text(c->arena, f, "field"),
-                    item_text(c->arena, f, "value"), item_text(c->arena, f, "want"));
+    doc_errors(c, &err, r->json, errors);
     return 1;
 }
 

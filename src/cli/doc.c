@@ -189,6 +189,15 @@ static StrView without_errors(StrView text)
     return text;
 }
 
+void doc_errors(Cli *c, const Error *err, const cJSON *reply, StrBuf *errors)
+{
+    const cJSON *f;
+    strbuf_addf(errors, "# ! %s\n", err->msg);
+    cJSON_ArrayForEach(f, json_at(reply, "error.fields"))
+        strbuf_addf(errors, "# ! %s: '%s': %s\n", item_text(c->arena, f, "field"),
+                    item_text(c->arena, f, "value"), item_text(c->arena, f, "want"));
+}
+
 int doc_edit(Cli *c, const char *name, const char *text, DocSave save, void *ctx)
 {
     Error err;

@@ -20,4 +20,6 @@ void doc_keep(cJSON *doc, const char *const *members);
  * empty, ends it. The draft is kept when it ends with an error. Exit status. */
 typedef int (*DocSave)(Cli *c, cJSON *doc, StrBuf *errors,
                        void *ctx); /* 0 saved; else errors has comment lines */
+/* What central refused, as the comment lines that save puts into errors. */
+void doc_errors(Cli *c, const Error *err, const cJSON *reply, StrBuf *errors);
 int doc_edit(Cli *c, const char *name, const char *text, DocSave save, void *ctx);
