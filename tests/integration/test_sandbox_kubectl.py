@@ -1,5 +1,5 @@
 """Stock kubectl against the sandbox, as a person at a shell would use it."""
-import json, re, subprocess, time
+import json, os, re, subprocess
 
 import pytest
 
@@ -160,7 +160,7 @@ def test_server_side_apply(site, ns):
     assert {(f["manager"], f["operation"]) for f in fields} == {("one", "Apply"), ("two", "Apply")}
     k("patch", "cm", "settings", "--field-manager=three", "-p", '{"data":{"size":"9"}}')
     conflict = k("apply", "--server-side", "--field-manager=one", "-f", "-", stdin=CONFIGMAP, check=False)
-    assert re.search(r'conflict with "three" using v1 at \S+: \.data\.size|- \.data\.size', conflict.err), conflict.err
+    assert re.search(r'conflicts? with "three" using v1:\s+(- )?\.data\.size', conflict.err), conflict.err
 
 
 def test_three_patches(site, ns):
@@ -322,3 +322,21 @@ def test_a_killed_process_loses_nothing(tmp_path):
     assert s.token == token
     assert s.json("get", "cm", "settings") == before
     s.stop()
+
+
+def test_a_followed_log_survives_rotation(site, ns):
+    """The kubelet moves a full file away; here the test does."""
+    site.kubectl("-n", ns, "apply", "-f", "-", stdin=WEB.replace("replicas: 2", "replicas: 1"))
+    site.kubectl("-n", ns, "rollout", "status", "deploy/web", "--timeout=60s")
+    pod = site.json("-n", ns, "get", "pods")["items"][0]["metadata"]
+    log = os.path.join(site.state, "logs", f"{ns}_{pod['name']}_{pod['uid']}", "c", "0.log")
+    follow = subprocess.Popen(site.command("-n", ns, "logs", "-f", pod["name"], "--tail=1"), stdout=subprocess.PIPE,
+                              text=True, env=site.env())
+    assert follow.stdout.readline().startswith("line ")
+    os.rename(log, log + ".moved")
+    with open(log, "w") as f:
+        f.write("2026-01-01T00:00:00.000000Z stdout F from the new file\n")
+    while follow.stdout.readline() != "from the new file\n":
+        assert follow.poll() is None
+    follow.kill()
+    follow.communicate()

@@ -23,9 +23,9 @@ static ErrCode write_options(ApiReq *r, StoreWrite *w, Error *err)
         w->strict = str_eq(levels[i], v) ? i : w->strict;
     }
     if (w->strict < 0 || (*dry && !str_eq(dry, "All"))) {
-        return err_set(err, ERR_INVALID,
-                       "Options.meta.k8s.io \"\" is invalid: %s: Unsupported value: \"%s\"",
-                       w->strict < 0 ? "fieldValidation" : "dryRun", w->strict < 0 ? v : dry);
+        bool strict = w->strict < 0;
+        return options_error(r, "CreateOptions", CAUSE_UNSUPPORTED,
+                             strict ? "fieldValidation" : "dryRun", strict ? v : dry, err);
     }
     w->dry_run = *dry != '\0';
     w->manager = manager_of(r);
@@ -156,15 +156,11 @@ void handle_patch(ApiReq *r)
     rc = rc ? rc : patch_type(r, &w, &err);
     rc = rc ? rc : need_body(r, &body, &err);
     if (!rc && w.patch == PATCH_APPLY && str_empty(http_query(r->http, "fieldManager"))) {
-        rc = err_set(&err, ERR_INVALID,
-                     "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is "
-                     "required for apply patch");
+        rc = options_error(r, "PatchOptions", CAUSE_REQUIRED, "fieldManager", NULL, &err);
     }
     w.force = query_bool(r, "force");
     if (!rc && w.force && w.patch != PATCH_APPLY) {
-        rc = err_set(&err, ERR_INVALID,
-                     "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be "
-                     "specified for non-apply patch");
+        rc = options_error(r, "PatchOptions", CAUSE_FORBIDDEN, "force", NULL, &err);
     }
     const Attr create = {.verb = "create", .group = r->group, .resource = r->resource, .ns = r->ns};
     if (!rc && w.patch == PATCH_APPLY && !r->sub &&
@@ -200,11 +196,8 @@ static ErrCode delete_options(ApiReq *r, StoreDelete *d, Error *err)
     d->dry_run = js_count(body, "dryRun") || !str_empty(http_query(r->http, "dryRun"));
     if (d->propagation && !str_eq(d->propagation, "Background") &&
         !str_eq(d->propagation, "Foreground") && !str_eq(d->propagation, "Orphan")) {
-        return err_set(err, ERR_INVALID,
-                       "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported "
-                       "value: \"%s\": supported values: \"Foreground\", \"Background\", "
-                       "\"Orphan\", \"nil\"",
-                       d->propagation);
+        return options_error(r, "DeleteOptions", CAUSE_UNSUPPORTED, "propagationPolicy",
+                             d->propagation, err);
     }
     return ERR_OK;
 }
@@ -282,7 +275,10 @@ static cJSON *scale_of(Arena *a, const Obj *o)
         js_set(js_obj(s, "metadata"), meta[i],
                js_dup(js_get(js_get(o->json, "metadata"), meta[i])));
     }
-    js_set_int(s, "spec.replicas", js_int(o->json, "spec.replicas", 0));
+    js_obj(s, "spec");
+    if (js_int(o->json, "spec.replicas", 0)) {
+        js_set_int(s, "spec.replicas", js_int(o->json, "spec.replicas", 0));
+    }
     js_set_int(s, "status.replicas", js_int(o->json, "status.replicas", 0));
     AUTO_STRBUF sel = {0};
     const cJSON *l;

@@ -99,9 +99,8 @@ static ErrCode open_log(ApiReq *r, const Obj *pod, const LogOptions *opt, LogStr
                        "previous terminated container \"%s\" in pod \"%s\" not found",
                        opt->container, r->name);
     }
-    ls->fd = ls->run < 0
-                 ? -1
-                 : open(arena_printf(r->a, "%s/%d.log", folder, ls->run), O_RDONLY | O_CLOEXEC);
+    ls->path = xasprintf("%s/%d.log", folder, ls->run);
+    ls->fd = ls->run < 0 ? -1 : open(ls->path, O_RDONLY | O_CLOEXEC);
     if (ls->fd < 0) {
         const char *why = js_str(status_of(pod, opt->container), "state.waiting.reason");
         return err_set(err, ERR_MALFORMED, "container \"%s\" in pod \"%s\" is waiting to start: %s",

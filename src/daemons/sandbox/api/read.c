@@ -13,8 +13,7 @@ static ErrCode check_version(ApiReq *r, Error *err)
         return err_set(err, ERR_MALFORMED, "resourceVersion: Invalid value: \"%s\"", text);
     }
     if (rv > store_rv(r->store)) {
-        return err_set(err, ERR_TIMEOUT, "Too large resource version: %llu, current: %llu",
-                       (unsigned long long)rv, (unsigned long long)store_rv(r->store));
+        return too_large_version(r, text, err);
     }
     bool exact = str_eq(http_query(r->http, "resourceVersionMatch"), "Exact");
     if (exact && rv != store_rv(r->store)) { /* there are no old versions to read */

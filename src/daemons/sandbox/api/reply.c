@@ -67,6 +67,76 @@ static char *message_of(const ApiReq *r, const Error *err)
     return arena_strdup(r->a, strbuf_str(&b));
 }
 
+/* Who is meant, where a real server says so. */
+static void add_details(const ApiReq *r, const Error *err, cJSON *status)
+{
+    bool named = err->code == ERR_NOT_FOUND || err->code == ERR_EXISTS ||
+                 err->code == ERR_CONFLICT || err->code == ERR_FORBIDDEN ||
+                 err->code == ERR_INVALID || err->code == ERR_EXHAUSTED;
+    bool apply_conflict = str_starts(err->msg, "Apply failed");
+    bool patch_failed = str_starts(err->msg, "the server rejected");
+    if ((!named && !cJSON_GetArraySize(r->causes)) || err->code == ERR_MALFORMED) {
+        return;
+    }
+    cJSON *d = js_obj(status, "details");
+    if (cJSON_GetArraySize(r->causes)) {
+        js_set(d, "causes", js_dup(r->causes));
+    }
+    if (err->code == ERR_TIMEOUT) {
+        js_set_int(d, "retryAfterSeconds", 1);
+    }
+    if (!named || apply_conflict || patch_failed || (!r->kind && !r->options)) {
+        return;
+    }
+    if (r->options) {
+        js_set_str(d, "group", "meta.k8s.io");
+        js_set_str(d, "kind", r->options);
+        return;
+    }
+    if (r->name) {
+        js_set_str(d, "name", r->name);
+    }
+    if (*r->kind->group) {
+        js_set_str(d, "group", r->kind->group);
+    }
+    js_set_str(d, "kind", err->code == ERR_INVALID ? r->kind->kind : r->kind->plural);
+}
+
+ErrCode options_error(ApiReq *r, const char *options, CauseKind why, const char *field,
+                      const char *value, Error *err)
+{
+    static const char *const words[][2] = {
+        {"fieldManager", "is required for apply patch"},
+        {"force", "may not be specified for non-apply patch"},
+        {"propagationPolicy",
+         "supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""},
+        {"fieldValidation", "supported values: \"Ignore\", \"Strict\", \"Warn\""},
+        {"dryRun", "supported values: \"All\""},
+        {"sendInitialEvents", "sendInitialEvents is forbidden for watch unless the WatchList "
+                              "feature gate is enabled"},
+    };
+    const char *say = "";
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        say = str_eq(words[i][0], field) ? words[i][1] : say;
+    }
+    Causes c = {r->causes};
+    AUTO_JSON v = value ? cJSON_CreateString(value) : NULL;
+    cause_add(&c, why, field, v, "%s", say);
+    r->options = options;
+    return err_set(err, ERR_INVALID, "%s.meta.k8s.io \"\" is invalid: %s: %s", options, field,
+                   js_text(c.list, "[0].message"));
+}
+
+ErrCode too_large_version(ApiReq *r, const char *asked, Error *err)
+{
+    cJSON *c = cJSON_CreateObject();
+    js_set_str(c, "reason", "ResourceVersionTooLarge");
+    js_set_str(c, "message", "Too large resource version");
+    cJSON_AddItemToArray(r->causes, c);
+    return err_set(err, ERR_TIMEOUT, "Timeout: Too large resource version: %s, current: %llu",
+                   asked, (unsigned long long)store_rv(r->store));
+}
+
 cJSON *status_object(const ApiReq *r, const Error *err)
 {
     size_t i = 0, last = sizeof reasons / sizeof *reasons - 1;
@@ -80,19 +150,7 @@ cJSON *status_object(const ApiReq *r, const Error *err)
     js_set_str(s, "status", "Failure");
     js_set_str(s, "message", message_of(r, err));
     js_set_str(s, "reason", reasons[i].reason);
-    if (r->kind) {
-        cJSON *d = js_obj(s, "details");
-        if (r->name) {
-            js_set_str(d, "name", r->name);
-        }
-        if (*r->kind->group) {
-            js_set_str(d, "group", r->kind->group);
-        }
-        js_set_str(d, "kind", err->code == ERR_INVALID ? r->kind->kind : r->kind->plural);
-        if (cJSON_GetArraySize(r->causes)) {
-            js_set(d, "causes", js_dup(r->causes));
-        }
-    }
+    add_details(r, err, s);
     js_set_int(s, "code", reasons[i].status);
     return s;
 }

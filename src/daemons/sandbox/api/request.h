@@ -6,6 +6,7 @@
 #include "core/limits.h"
 #include "http/server.h"
 #include "net/tls.h"
+#include "store/schema.h"
 
 struct ApiServer {
     App *app;
@@ -26,6 +27,7 @@ typedef struct ApiReq {
     const char *ns, *name, *sub; /* NULL when the path has none */
     const Kind *kind;            /* NULL: not one of ours */
     const char *verb;            /* get list watch create update patch delete deletecollection */
+    const char *options;         /* "PatchOptions" when the query is what is wrong */
     cJSON *causes, *warnings;    /* live as long as the arena */
 } ApiReq;
 
@@ -35,6 +37,10 @@ void reply_text(ApiReq *r, int status, const char *text);
 void reply_error(ApiReq *r, const Error *err);
 /* A Status object {status, message, reason, details, code}. */
 cJSON *status_object(const ApiReq *r, const Error *err);
+/* 422 for a query parameter, with its cause. value NULL: not shown. */
+ErrCode options_error(ApiReq *r, const char *options, CauseKind why, const char *field,
+                      const char *value, Error *err);
+ErrCode too_large_version(ApiReq *r, const char *asked, Error *err);
 /* One object, in the form that was asked for: plain, Table, PartialObjectMetadata. */
 void reply_object(ApiReq *r, int status, const Obj *o);
 void reply_not_found(ApiReq *r); /* "the server could not find the requested resource" */

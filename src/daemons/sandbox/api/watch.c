@@ -143,17 +143,13 @@ static ErrCode check(ApiReq *r, StoreQuery *q, uint64_t *ret_rv, Error *err)
 {
     const char *text = str_or(http_query(r->http, "resourceVersion"), "0");
     if (http_query(r->http, "sendInitialEvents")) {
-        return err_set(err, ERR_INVALID,
-                       "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: "
-                       "sendInitialEvents is forbidden for watch unless the WatchList feature gate "
-                       "is enabled");
+        return options_error(r, "ListOptions", CAUSE_FORBIDDEN, "sendInitialEvents", NULL, err);
     }
     if (!str_to_u64(text, ret_rv)) {
         return err_set(err, ERR_MALFORMED, "Invalid value: \"%s\": not a resourceVersion", text);
     }
     if (*ret_rv > store_rv(r->store)) {
-        return err_set(err, ERR_TIMEOUT, "Too large resource version: %s, current: %llu", text,
-                       (unsigned long long)store_rv(r->store));
+        return too_large_version(r, text, err);
     }
     return query_selectors(r, q, err);
 }

@@ -235,9 +235,6 @@ static void conflict_with(Causes *c, const cJSON *e, const cJSON *common)
     }
     if (str_eq(js_text(e, "operation"), "Update")) {
         strbuf_addf(&b, " using %s", js_text(e, "apiVersion"));
-        if (js_str(e, "time")) {
-            strbuf_addf(&b, " at %s", js_text(e, "time"));
-        }
     }
     add_paths(c, common, "", strbuf_str(&b));
 }

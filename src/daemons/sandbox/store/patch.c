@@ -152,9 +152,7 @@ ErrCode patch_json(cJSON **doc, const cJSON *patch, Error *err)
         }
         if (!json_op(a, doc, op)) {
             return err_set(err, ERR_INVALID,
-                           "the server rejected our request due to an error in our request: %s "
-                           "%s cannot be done",
-                           js_text(op, "op"), js_text(op, "path"));
+                           "the server rejected our request due to an error in our request");
         }
     }
     return ERR_OK;

@@ -81,32 +81,56 @@ static bool must_be_given(const Admission *ad, const char *resource)
     return ad->kind == K(POD) && (strstr(resource, "cpu") || strstr(resource, "memory"));
 }
 
-static ErrCode check_hard(Admission *ad, const Obj *quota, const cJSON *hard)
+/* Every resource that this quota limits and the object must say something about. */
+static ErrCode check_given(Admission *ad, const Obj *quota)
 {
-    const char *res = hard->string;
-    bool bytes = strstr(res, "memory") || strstr(res, "storage");
-    int64_t limit = 0, want = takes(ad->kind, ad->obj, res);
-    int64_t had = ad->old ? takes(ad->kind, ad->old, res) : 0;
-    (void)quantity_parse(hard->valuestring, &limit);
-    if (must_be_given(ad, res) && !ad->old && want == 0) {
-        return err_set(ad->err, ERR_FORBIDDEN,
-                       "pods \"%s\" is forbidden: failed quota: %s: must specify %s for: %s",
-                       js_text(ad->obj, "metadata.name"), quota->name, res,
-                       js_text(ad->obj, "spec.containers[0].name"));
+    AUTO_STRBUF missing = {0};
+    const cJSON *h;
+    js_each(h, js_at(quota->json, "spec.hard"))
+    {
+        if (must_be_given(ad, h->string) && !ad->old && takes(ad->kind, ad->obj, h->string) == 0) {
+            strbuf_addf(&missing, "%s%s", missing.n ? "," : "", h->string);
+        }
     }
-    if (want <= had) {
-        return ERR_OK;
-    }
-    int64_t used = used_of(ad->store, ad->a, quota->ns, res);
-    if (used - had + want <= limit) {
+    if (!missing.n) {
         return ERR_OK;
     }
     return err_set(ad->err, ERR_FORBIDDEN,
-                   "%s \"%s\" is forbidden: exceeded quota: %s, requested: %s=%s, used: %s=%s, "
-                   "limited: %s=%s",
-                   ad->kind->plural, js_text(ad->obj, "metadata.name"), quota->name, res,
-                   quantity_text(ad->a, want - had, bytes), res, quantity_text(ad->a, used, bytes),
-                   res, hard->valuestring);
+                   "pods \"%s\" is forbidden: failed quota: %s: must specify %s for: %s",
+                   js_text(ad->obj, "metadata.name"), quota->name, strbuf_str(&missing),
+                   js_text(ad->obj, "spec.containers[0].name"));
+}
+
+static ErrCode check_quota(Admission *ad, const Obj *quota)
+{
+    AUTO_STRBUF requested = {0};
+    AUTO_STRBUF in_use = {0};
+    AUTO_STRBUF limited = {0};
+    const cJSON *h;
+    js_each(h, js_at(quota->json, "spec.hard"))
+    {
+        const char *res = h->string;
+        bool bytes = strstr(res, "memory") || strstr(res, "storage");
+        int64_t limit = 0, want = takes(ad->kind, ad->obj, res);
+        int64_t had = ad->old ? takes(ad->kind, ad->old, res) : 0;
+        int64_t used = want > had ? used_of(ad->store, ad->a, quota->ns, res) : 0;
+        (void)quantity_parse(h->valuestring, &limit);
+        if (want <= had || used - had + want <= limit) {
+            continue;
+        }
+        const char *comma = requested.n ? "," : "";
+        strbuf_addf(&requested, "%s%s=%s", comma, res, quantity_text(ad->a, want - had, bytes));
+        strbuf_addf(&in_use, "%s%s=%s", comma, res, quantity_text(ad->a, used, bytes));
+        strbuf_addf(&limited, "%s%s=%s", comma, res, h->valuestring);
+    }
+    if (!requested.n) {
+        return ERR_OK;
+    }
+    return err_set(ad->err, ERR_FORBIDDEN,
+                   "%s \"%s\" is forbidden: exceeded quota: %s, requested: %s, used: %s, "
+                   "limited: %s",
+                   ad->kind->plural, js_text(ad->obj, "metadata.name"), quota->name,
+                   strbuf_str(&requested), strbuf_str(&in_use), strbuf_str(&limited));
 }
 
 ErrCode quota_admit(Admission *ad)
@@ -119,13 +143,10 @@ ErrCode quota_admit(Admission *ad)
         &(StoreQuery){.kind = K(RESOURCEQUOTA), .ns = js_text(ad->obj, "metadata.namespace")},
         NULL);
     for (; *quotas; quotas++) {
-        const cJSON *h;
-        js_each(h, js_at((*quotas)->json, "spec.hard"))
-        {
-            ErrCode rc = check_hard(ad, *quotas, h);
-            if (rc) {
-                return rc;
-            }
+        ErrCode rc = check_given(ad, *quotas);
+        rc = rc ? rc : check_quota(ad, *quotas);
+        if (rc) {
+            return rc;
         }
     }
     return ERR_OK;

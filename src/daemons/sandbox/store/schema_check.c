@@ -201,6 +201,53 @@ ErrCode schema_decode(const Kind *k, cJSON *obj, cJSON *unknown, Error *err)
 
 /* ---- validation ---- */
 
+static void go_map(StrBuf *b, const cJSON *map)
+{
+    const cJSON *m;
+    strbuf_adds(b, "map[string]string{");
+    js_each(m, map)
+    {
+        char *v = js_print(m);
+        strbuf_addf(b, "%s\"%s\":%s", m == map->child ? "" : ", ", m->string, v);
+        free(v);
+    }
+    strbuf_addc(b, '}');
+}
+
+static bool only_texts(const cJSON *o)
+{
+    const cJSON *m;
+    js_each(m, o)
+    {
+        if (!cJSON_IsString(m)) {
+            return false;
+        }
+    }
+    return cJSON_IsObject(o);
+}
+
+/* Objects as Go's %#v prints the few that turn up in messages. */
+static void go_value(StrBuf *b, const cJSON *v)
+{
+    const cJSON *labels = js_get(v, "matchLabels");
+    if (labels && !js_get(v, "matchExpressions")) {
+        strbuf_adds(b, "v1.LabelSelector{MatchLabels:");
+        go_map(b, labels);
+        strbuf_adds(b, ", MatchExpressions:[]v1.LabelSelectorRequirement(nil)}");
+    } else if (js_get(v, "apiGroup") && js_get(v, "kind") && js_get(v, "name")) {
+        strbuf_addf(b, "rbac.RoleRef{APIGroup:\"%s\", Kind:\"%s\", Name:\"%s\"}",
+                    js_text(v, "apiGroup"), js_text(v, "kind"), js_text(v, "name"));
+    } else if (only_texts(v) && v->child) {
+        go_map(b, v);
+    } else if (cJSON_IsObject(v) && !v->child) {
+        strbuf_adds(b, "map[string]string(nil)");
+    } else {
+        char *text = js_print(v);
+        strbuf_adds(b, text);
+        free(text);
+    }
+}
+
 void cause_add(Causes *c, CauseKind kind, const char *field, const cJSON *value, const char *fmt,
                ...)
 {
@@ -218,16 +265,18 @@ void cause_add(Causes *c, CauseKind kind, const char *field, const cJSON *value,
     AUTO_STRBUF b = {0};
     strbuf_adds(&b, words[kind].text);
     if (value) {
-        char *text = js_print(value);
-        strbuf_addf(&b, ": %s", text);
-        free(text);
-    }
-    if (*fmt) {
-        va_list ap;
-        va_start(ap, fmt);
         strbuf_adds(&b, ": ");
-        strbuf_addv(&b, fmt, ap);
-        va_end(ap);
+        go_value(&b, value);
+    }
+    size_t before = b.n;
+    va_list ap;
+    va_start(ap, fmt);
+    strbuf_adds(&b, ": ");
+    strbuf_addv(&b, fmt, ap);
+    va_end(ap);
+    if (b.n == before + 2) { /* nothing more to say */
+        b.n = before;
+        b.p[before] = '\0';
     }
     cJSON *one = cJSON_CreateObject();
     js_set_str(one, "reason", words[kind].reason);

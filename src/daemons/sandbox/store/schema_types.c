@@ -170,7 +170,7 @@ const TypeRow schema_rows[] = {
 {"ServiceAccount", "secrets#2:[]ObjectReference@name imagePullSecrets#3:[]LocalObjectReference"
  " automountServiceAccountToken#4*:b"},
 {"PersistentVolumeClaim", "spec#2+:PersistentVolumeClaimSpec"
- " status#3:PersistentVolumeClaimStatus"},
+ " status#3+:PersistentVolumeClaimStatus"},
 {"PersistentVolumeClaimSpec", "accessModes#1:[]s selector#4:LabelSelector~"
  " resources#2+:VolumeResourceRequirements volumeName#3:s storageClassName#5*:s"
  " volumeMode#6*:s{Block|Filesystem}=Filesystem dataSource#7:TypedLocalObjectReference~"
@@ -190,7 +190,7 @@ const TypeRow schema_rows[] = {
  " action#12:s related#13:ObjectReference reportingComponent#14:s reportingInstance#15:s"},
 {"EventSource", "component#1:s host#2:s"},
 {"EventSeries", "count#1:i lastObservedTime#2:t"},
-{"Node", "spec#2+:NodeSpec status#3:NodeStatus"},
+{"Node", "spec#2+:NodeSpec status#3+:NodeStatus"},
 {"NodeSpec", "podCIDR#1:s podCIDRs#7:[]s@ providerID#3:s unschedulable#4:b taints#5:[]Taint"},
 {"Taint", "key#1!:s value#2:s effect#3!:s timeAdded#4:t"},
 {"NodeStatus", "capacity#1:map(q) allocatable#2:map(q) phase#3:s conditions#4:[]Condition@type"
@@ -200,11 +200,11 @@ const TypeRow schema_rows[] = {
 {"NodeSystemInfo", "machineID#1:s systemUUID#2:s bootID#3:s kernelVersion#4:s osImage#5:s"
  " containerRuntimeVersion#6:s kubeletVersion#7:s kubeProxyVersion#8:s operatingSystem#9:s"
  " architecture#10:s"},
-{"ResourceQuota", "spec#2:ResourceQuotaSpec status#3:ResourceQuotaStatus"},
+{"ResourceQuota", "spec#2:ResourceQuotaSpec status#3+:ResourceQuotaStatus"},
 {"ResourceQuotaSpec", "hard#1:map(q) scopes#2:[]s scopeSelector#3:any"},
 {"ResourceQuotaStatus", "hard#1:map(q) used#2:map(q)"},
 
-{"StatefulSet", "spec#2+:StatefulSetSpec status#3:StatefulSetStatus"},
+{"StatefulSet", "spec#2+:StatefulSetSpec status#3+:StatefulSetStatus"},
 {"StatefulSetSpec", "replicas#1*:n=1 selector#2!:LabelSelector~ template#3+:PodTemplateSpec"
  " volumeClaimTemplates#4:[]PersistentVolumeClaimTemplate serviceName#5:s"
  " podManagementPolicy#6:s{OrderedReady|Parallel}=OrderedReady"
@@ -212,7 +212,7 @@ const TypeRow schema_rows[] = {
  " persistentVolumeClaimRetentionPolicy#10+:StatefulSetPVCRetention"
  " ordinals#11:StatefulSetOrdinals"},
 {"PersistentVolumeClaimTemplate", "apiVersion:s kind:s metadata#1:ObjectMeta"
- " spec#2+:PersistentVolumeClaimSpec status#3:PersistentVolumeClaimStatus"},
+ " spec#2+:PersistentVolumeClaimSpec status#3+:PersistentVolumeClaimStatus"},
 {"StatefulSetUpdateStrategy", "type#1:s{RollingUpdate|OnDelete}=RollingUpdate"
  " rollingUpdate#2:RollingUpdateStatefulSet"},
 {"RollingUpdateStatefulSet", "partition#1*:n=0 maxUnavailable#2:x"},
@@ -222,7 +222,7 @@ const TypeRow schema_rows[] = {
 {"StatefulSetStatus", "observedGeneration#1:l replicas#2:i=0 readyReplicas#3:i"
  " currentReplicas#4:i updatedReplicas#5:i currentRevision#6:s updateRevision#7:s"
  " collisionCount#9*:i conditions#10:[]Condition@type availableReplicas:i=0"},
-{"Deployment", "spec#2+:DeploymentSpec status#3:DeploymentStatus"},
+{"Deployment", "spec#2+:DeploymentSpec status#3+:DeploymentStatus"},
 {"DeploymentSpec", "replicas#1*:n=1 selector#2!:LabelSelector~ template#3+:PodTemplateSpec"
  " strategy#4+:DeploymentStrategy minReadySeconds#5:n revisionHistoryLimit#6*:n=10 paused#7:b"
  " progressDeadlineSeconds#9*:n=600"},
@@ -232,13 +232,13 @@ const TypeRow schema_rows[] = {
 {"DeploymentStatus", "observedGeneration#1:l replicas#2:i updatedReplicas#3:i readyReplicas#7:i"
  " availableReplicas#4:i unavailableReplicas#5:i conditions#6:[]Condition@type"
  " collisionCount#8*:i"},
-{"ReplicaSet", "spec#2+:ReplicaSetSpec status#3:ReplicaSetStatus"},
+{"ReplicaSet", "spec#2+:ReplicaSetSpec status#3+:ReplicaSetStatus"},
 {"ReplicaSetSpec", "replicas#1*:n=1 minReadySeconds#4:n selector#2!:LabelSelector~"
  " template#3+:PodTemplateSpec"},
 {"ReplicaSetStatus", "replicas#1:i fullyLabeledReplicas#2:i readyReplicas#4:i"
  " availableReplicas#5:i observedGeneration#3:l conditions#6:[]Condition@type"},
 {"ControllerRevision", "data#2:any revision#3:l"},
-{"Job", "spec#2+:JobSpec status#3:JobStatus"},
+{"Job", "spec#2+:JobSpec status#3+:JobStatus"},
 {"JobSpec", "parallelism#1*:n=1 completions#2*:n activeDeadlineSeconds#3*:n backoffLimit#7*:n=6"
  " selector#4:LabelSelector~ manualSelector#5*:b template#6+:PodTemplateSpec"
  " ttlSecondsAfterFinished#8*:n completionMode#9*:s{NonIndexed|Indexed}=NonIndexed"
@@ -252,7 +252,7 @@ const TypeRow schema_rows[] = {
 {"LeaseSpec", "holderIdentity#1*:s leaseDurationSeconds#2*:i acquireTime#3:t renewTime#4:t"
  " leaseTransitions#5*:i"},
 {"NetworkPolicy", "spec#2:any"},
-{"PodDisruptionBudget", "spec#2:PodDisruptionBudgetSpec status#3:PodDisruptionBudgetStatus"},
+{"PodDisruptionBudget", "spec#2:PodDisruptionBudgetSpec status#3+:PodDisruptionBudgetStatus"},
 {"PodDisruptionBudgetSpec", "minAvailable#1:x selector#2:LabelSelector~ maxUnavailable#3:x"
  " unhealthyPodEvictionPolicy#4*:s{IfHealthyBudget|AlwaysAllow}"},
 {"PodDisruptionBudgetStatus", "observedGeneration#1:l disruptedPods#2:map(t)"
@@ -261,7 +261,7 @@ const TypeRow schema_rows[] = {
 {"Role", "rules#2:[]PolicyRule"},
 {"ClusterRole", "rules#2:[]PolicyRule aggregationRule#3:AggregationRule"},
 {"AggregationRule", "clusterRoleSelectors#1:[]LabelSelector"},
-{"PolicyRule", "verbs#1!:[]s apiGroups#2:[]s resources#3:[]s resourceNames#4:[]s"
+{"PolicyRule", "verbs#1:[]s apiGroups#2:[]s resources#3:[]s resourceNames#4:[]s"
  " nonResourceURLs#5:[]s"},
 {"RoleBinding", "subjects#2:[]Subject roleRef#3!:RoleRef~"},
 {"ClusterRoleBinding", "subjects#2:[]Subject roleRef#3!:RoleRef~"},

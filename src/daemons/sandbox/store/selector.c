@@ -272,7 +272,12 @@ ErrCode field_selector_parse(Arena *a, const Kind *k, const char *text, const Se
             return err_set(err, ERR_MALFORMED, "invalid field selector %s", text);
         }
         if (!field_known(k, r.key)) {
-            return err_set(err, ERR_MALFORMED, "field label not supported: %s", r.key);
+            return fields_of[kind_id(k)][0]
+                       ? err_set(err, ERR_MALFORMED, "field label not supported: %s", r.key)
+                       : err_set(err, ERR_MALFORMED,
+                                 "\"%s\" is not a known field selector: only "
+                                 "\"metadata.name\", \"metadata.namespace\"",
+                                 r.key);
         }
         add(a, s, r);
     }

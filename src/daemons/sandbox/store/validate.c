@@ -174,8 +174,8 @@ static void validate_job(Admission *ad)
     validate_pod_spec(&ad->causes, js_at(ad->obj, "spec.template.spec"), "spec.template.spec",
                       js_at(ad->obj, "spec.volumeClaimTemplates"));
     if (str_eq(cJSON_GetStringValue(policy), "Always")) {
-        cause_add(&ad->causes, CAUSE_UNSUPPORTED, "spec.template.spec.restartPolicy", policy,
-                  "supported values: \"OnFailure\", \"Never\"");
+        cause_add(&ad->causes, CAUSE_REQUIRED, "spec.template.spec.restartPolicy", NULL,
+                  "valid values: \"OnFailure\", \"Never\"");
     }
     immutable(ad, "spec.selector");
     immutable(ad, "spec.template");
@@ -343,6 +343,29 @@ static void validate_binding(Admission *ad)
     }
 }
 
+static void validate_role(Admission *ad)
+{
+    static const struct {
+        const char *list, *words;
+    } rows[] = {{"verbs", "verbs must contain at least one value"},
+                {"apiGroups", "resource rules must supply at least one api group"},
+                {"resources", "resource rules must supply at least one resource"}};
+    const cJSON *r;
+    int i = 0;
+    js_each(r, js_get(ad->obj, "rules"))
+    {
+        size_t n = js_count(r, "nonResourceURLs") ? 1 : 3;
+        for (size_t k = 0; k < n; k++) {
+            char path[64];
+            snprintf(path, sizeof path, "rules[%d].%s", i, rows[k].list);
+            if (!js_count(r, rows[k].list)) {
+                cause_add(&ad->causes, CAUSE_REQUIRED, path, NULL, "%s", rows[k].words);
+            }
+        }
+        i++;
+    }
+}
+
 static void validate_storageclass(Admission *ad)
 {
     static const char *const members[] = {"provisioner", "parameters", "reclaimPolicy",
@@ -369,6 +392,8 @@ void validate_kind(Admission *ad)
         [KIND_JOB] = validate_job,
         [KIND_LEASE] = validate_lease,
         [KIND_PDB] = validate_pdb,
+        [KIND_ROLE] = validate_role,
+        [KIND_CLUSTERROLE] = validate_role,
         [KIND_ROLEBINDING] = validate_binding,
         [KIND_CLUSTERROLEBINDING] = validate_binding,
         [KIND_STORAGECLASS] = validate_storageclass,

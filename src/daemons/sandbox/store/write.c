@@ -62,6 +62,13 @@ static ErrCode check_namespace(Admission *ad, const char *ns, const char *name)
         return err_set(ad->err, ERR_NOT_FOUND, "namespaces \"%s\" not found", ns);
     }
     if (obj_deleting(o) && ad->kind != K(EVENT)) {
+        if (ad->w->causes) {
+            cJSON *c = cJSON_CreateObject();
+            js_set_str(c, "reason", "NamespaceTerminating");
+            js_set_str(c, "message", arena_printf(ad->a, "namespace %s is being terminated", ns));
+            js_set_str(c, "field", "metadata.namespace");
+            cJSON_AddItemToArray(ad->w->causes, c);
+        }
         return err_set(ad->err, ERR_FORBIDDEN,
                        "%s \"%s\" is forbidden: unable to create new content in namespace %s "
                        "because it is being terminated",
