@@ -10,7 +10,7 @@
 
 enum {
     SETTLE_MS = 5 * 1000,
-    SETTLE_AGAIN_MS = 300 * 1000,
+    SETTLE_AGAIN_MS = 60 * 1000,
     LINGER_MS = 500,
     GIVE_UP_MS = 55 * 1000
 };
