@@ -410,6 +410,9 @@ static void set_request(HttpCall *call, const HttpCallSpec *spec)
     bool sends = spec->body.n || str_eq(spec->method, "POST") || str_eq(spec->method, "PUT") ||
                  str_eq(spec->method, "PATCH");
     curl_easy_setopt(e, CURLOPT_URL, spec->url);
+    /* Wait for a connection that may carry HTTP/2, rather than open another. Without TLS it will
+     * not, and who waits then waits for the first answer on it: for ever, when that is a watch. */
+    curl_easy_setopt(e, CURLOPT_PIPEWAIT, str_starts(spec->url, "https:") ? 1L : 0L);
     curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
     if (sends) {
         call->body = xmalloc(spec->body.n + 1);
@@ -462,7 +465,6 @@ static void set_transport(HttpCall *call, uint64_t timeout_ms)
     CURL *e = call->easy;
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_PROXY, "");
     curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);

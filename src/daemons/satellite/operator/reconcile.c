@@ -4,7 +4,10 @@
 #include <stdlib.h>
 
 enum {
-    MAX_PASSES = 4,   /* at a time: bounds memory, and what the API server gets at once */
+    MAX_PASSES = 4, /* at a time: bounds memory, and what the API server gets at once */
+    STEP_TRIES = 8, /* of a step, when the API server merely failed */
+    STEP_AGAIN_MS = 100,
+    STEP_AGAIN_MAX_MS = 2000,
     RECHECK_MS = 500, /* after a pass, until the watches have told of its writes */
     REFUSED_BASE_MS = 10000,
     REFUSED_MAX_MS = 300000,
@@ -77,13 +80,19 @@ void operator_review(Cluster *c)
 
 /* ---- one pass ---- */
 
+static void drop_queue(Pass *p)
+{
+    for (size_t i = p->applied; i < p->queued; i++)
+        cJSON_Delete(p->queue[i].obj);
+    p->applied = p->queued = 0;
+}
+
 static void pass_free(Pass *p)
 {
     Cluster *c = p->c;
     kube_cancel(p->call);
     timer_stop(p->timer);
-    for (size_t i = p->applied; i < p->queued; i++)
-        cJSON_Delete(p->queue[i].obj);
+    drop_queue(p);
     arena_free(p->a);
     free(p);
     c->pass = NULL;
@@ -171,6 +180,7 @@ void pass_next(Pass *p)
 {
     const PassStep *step = &steps_of(p)[p->step++];
     p->item = 0;
+    p->tries = 0;
     if (!step->name) {
         pass_done(p);
         return;
@@ -187,8 +197,34 @@ static bool is_refusal(ErrCode code)
            code == ERR_METHOD || code == ERR_TOO_LARGE;
 }
 
+static void on_step_again(void *ctx)
+{
+    Pass *p = ctx;
+    timer_stop(p->timer);
+    p->timer = NULL;
+    steps_of(p)[p->step - 1].run(p);
+}
+
+/* A step may be run again from its beginning: one failed call must not cost the steps before it. */
+static bool step_again(Pass *p, const Error *err, const char *what)
+{
+    if (is_refusal(err->code) || ++p->tries >= STEP_TRIES)
+        return false;
+    Backoff b = {.base_ms = STEP_AGAIN_MS, .max_ms = STEP_AGAIN_MAX_MS, .n = p->tries};
+    log_debug("operator", "a call failed; once more", "cluster=%s step=%s object=%s err=%s",
+              p->c->key, steps_of(p)[p->step - 1].name, log_quote(str_or(what, "")),
+              log_quote(err->msg));
+    drop_queue(p);
+    p->item = 0;
+    timer_stop(p->timer);
+    p->timer = timer_start(p->c->site->loop, STEP_AGAIN_MS + backoff_next(&b), 0, on_step_again, p);
+    return true;
+}
+
 void pass_fail(Pass *p, const Error *err, const char *what)
 {
+    if (step_again(p, err, what))
+        return;
     Cluster *c = p->c;
     Site *s = c->site;
     const char *step = steps_of(p)[p->step ? p->step - 1 : 0].name;

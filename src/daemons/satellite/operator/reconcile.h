@@ -30,6 +30,7 @@ struct Pass {
     size_t step;
     KubeCall *call;
     Timer *timer;
+    unsigned tries; /* of this step */
     struct {
         const KubeKind *kind;
         cJSON *obj;

@@ -163,7 +163,8 @@ static char *config_mark(const Pass *p)
 
 static void step_config(Pass *p)
 {
-    p->config_before = arena_strdup(p->a, config_mark(p));
+    if (!p->tries) /* what an earlier try wrote is news to the pods as well */
+        p->config_before = arena_strdup(p->a, config_mark(p));
     pass_queue(p, &KUBE_CONFIGMAP, render_config(spec_of(p)));
     pass_queue(p, &KUBE_CONFIGMAP, render_recovery_rules(spec_of(p)));
     pass_queue(p, &KUBE_CONFIGMAP, render_satellite_ca(&p->in));
