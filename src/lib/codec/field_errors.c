@@ -1,8 +1,8 @@
 #include "codec/fields.h"
 
-enum { VALUE_SHOWN = 120, TEXT_SHOWN = 3 };
+enum { VALUE_SHOWN = 253, TEXT_SHOWN = 3 };
 
-/* At most VALUE_SHOWN bytes, not cutting a character. */
+/* At most VALUE_SHOWN bytes, not cutting a character: paths have keys of the input in them. */
 static char *shorten(Arena *a, const char *v)
 {
     size_t n = strlen(v);
@@ -28,7 +28,7 @@ void field_error(FieldErrors *e, const char *path, const char *value, const char
     }
     va_list ap;
     va_start(ap, want);
-    e->at[e->n++] = (FieldError){.field = arena_strdup(e->arena, path),
+    e->at[e->n++] = (FieldError){.field = shorten(e->arena, path),
                                  .value = value ? shorten(e->arena, value) : NULL,
                                  .want = arena_vprintf(e->arena, want, ap)};
     va_end(ap);

@@ -116,7 +116,7 @@ static inline FieldErrors field_errors(Arena *a)
 {
     return (FieldErrors){.arena = a};
 }
-/* Path and value are copied; a long value is cut. value NULL: absent. */
+/* Path and value are copied; what is long is cut. value NULL: absent. */
 void field_error(FieldErrors *e, const char *path, const char *value, const char *want, ...)
     PRINTF_LIKE(4, 5);
 /* ERR_OK when there are none; else ERR_INVALID with the first ones in the text. */

@@ -13,11 +13,14 @@ static char *path_join(Arena *a, const char *prefix, const char *name)
     return *prefix ? arena_printf(a, "%s.%s", prefix, name) : arena_strdup(a, name);
 }
 
-/* What the value of a field looks like in an error: text bare, the rest as JSON. */
+/* What the value of a field looks like in an error: text bare, scalars as JSON, the rest in short.
+ */
 static const char *shown(Arena *a, const cJSON *v)
 {
     if (!v)
         return NULL;
+    if (cJSON_IsArray(v) || cJSON_IsObject(v))
+        return v->child ? cJSON_IsArray(v) ? "[...]" : "{...}" : json_text(a, v);
     return cJSON_IsString(v) ? v->valuestring : json_text(a, v);
 }
 

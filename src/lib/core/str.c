@@ -270,9 +270,16 @@ unsigned str_distance(const char *a, const char *b)
 
 const char *str_nearest(const char *word, const char *const *list)
 {
-    unsigned limit = (unsigned)strlen(word) / 3, best = (limit ? limit : 1) + 1;
+    size_t n = strlen(word);
+    unsigned limit = (unsigned)n / 3, best = (limit ? limit : 1) + 1;
     const char *found = NULL;
+    if (n > DIST_MAX)
+        return NULL;
     for (; *list; list++) {
+        /* The lengths alone rule most of a long list out. */
+        size_t len = strlen(*list);
+        if ((len > n ? len - n : n - len) >= best)
+            continue;
         unsigned d = str_distance(word, *list);
         if (d < best)
             best = d, found = *list;

@@ -116,7 +116,7 @@ static void validate_memory(const Profile *p, FieldErrors *errs)
 
 static void validate_parameters(Arena *a, const Profile *p, unsigned major, FieldErrors *errs)
 {
-    for (size_t i = 0; i < p->parameters.n; i++)
+    for (size_t i = 0; i < p->parameters.n && errs->n < FIELD_ERRORS_MAX; i++)
         validate_parameter(a, p->parameters.at[i].key, p->parameters.at[i].value, major, errs);
     parameter_floor(p, "max_wal_senders", (int64_t)p->replicas + 2,
                     "each replica needs one, base backups two", errs);
