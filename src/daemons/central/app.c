@@ -220,14 +220,16 @@ static void gave_up(void *ctx)
     loop_stop(((App *)ctx)->loop);
 }
 
-/* Our row goes, and with it the streams that were ours: nobody waits 30 s to see them gone. */
+/* Our row goes, and with it the streams that were ours: nobody waits 30 s to see them gone. Streams
+ * before satellites, as everywhere: the ends of streams are being stored at the same time. */
 static void drained(void *ctx)
 {
     App *app = ctx;
     timer_start(app->loop, FAREWELL_MS, 0, gave_up, app);
     pg_query(app->pool,
-             "WITH s AS (UPDATE satellites SET last_seen = greatest(last_seen, st.seen_at)"
-             " FROM streams st WHERE st.satellite_id = id AND st.central_id = $1)"
+             "WITH gone AS (DELETE FROM streams WHERE central_id = $1 RETURNING satellite_id,"
+             " seen_at), s AS (UPDATE satellites SET last_seen = greatest(last_seen, gone.seen_at)"
+             " FROM gone WHERE gone.satellite_id = id)"
              " DELETE FROM centrals WHERE id = $1",
              PG_PARAMS(pg_text(app->central_id)), said_farewell, app);
 }

@@ -75,7 +75,7 @@ static void beat(void *ctx)
     Fleet *f = ctx;
     PgArray heard = {0};
     char host[256] = "";
-    if (f->beating)
+    if (f->beating || f->app->draining)
         return;
     for (size_t i = 0; i < f->all.n; i++) {
         Session *x = f->all.at[i];

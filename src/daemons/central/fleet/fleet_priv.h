@@ -31,6 +31,7 @@ typedef struct Session {
     Timer *look;  /* a comparison is due */
     bool looking; /* one is under way */
     bool look_again;
+    bool note; /* what the site has is not stored yet */
     EventQueue events;
     /* questions by id -> Question */
     Map *questions;

@@ -160,6 +160,30 @@ static void looked(void *ctx, const Error *err, PgResult *r)
     session_unref(x);
 }
 
+/* What it runs already needs no sending, only noting. Rows are locked in one order. */
+#define NOTE_SQL                                                                                 \
+    "UPDATE clusters c SET acked_version = greatest(c.acked_version, h.v),"                      \
+    " applied_version = h.v, config_state = CASE WHEN c.deleted_at IS NOT NULL THEN 'deleting'"  \
+    " WHEN h.v >= c.desired_version THEN 'applied' ELSE c.config_state END,"                     \
+    " config_error = CASE WHEN h.v >= c.desired_version THEN '' ELSE c.config_error END"         \
+    " FROM (SELECT k.id, t.v FROM unnest($2::uuid[], $3::bigint[]) AS t (id, v) JOIN clusters k" \
+    " ON k.id = t.id WHERE k.satellite_id = $1 AND t.v >= 0 ORDER BY k.id FOR NO KEY UPDATE OF " \
+    "k) h"                                                                                       \
+    " WHERE c.id = h.id AND (c.applied_version <> h.v OR (h.v >= c.desired_version AND"          \
+    " c.config_state NOT IN ('applied', 'deleting')))"
+
+static void note_stored(void *ctx, const Error *err, PgResult *r)
+{
+    Session *x = ctx;
+    (void)r;
+    if (err) {
+        log_warn("fleet", "what the site has is not stored", "satellite=%s err=%s", x->name,
+                 log_quote(err->msg));
+        x->note = x->look_again = true; /* the beat of the fleet tries again */
+    }
+    session_unref(x);
+}
+
 static void look(void *ctx)
 {
     Session *x = ctx;
@@ -173,6 +197,11 @@ static void look(void *ctx)
     const PgParam params[] = {pg_text(x->id), pgarray_param(&arr[0]), pgarray_param(&arr[1])};
     x->looking = true;
     x->look_again = false;
+    if (x->note) {
+        x->note = false;
+        session_ref(x);
+        pg_query(x->f->app->writers, NOTE_SQL, params, 3, note_stored, x);
+    }
     session_ref(x);
     pg_query(x->f->app->writers, LOOK_SQL, params, 3, looked, x);
     pgarrays_done(arr, 2);
@@ -190,32 +219,14 @@ void outbox_look(Session *x)
 
 /* ---- what the site says ---- */
 
-/* What it runs already needs no sending, only noting. */
-#define HELLO_SQL                                                                               \
-    "UPDATE clusters c SET acked_version = greatest(c.acked_version, h.v),"                     \
-    " applied_version = h.v, config_state = CASE WHEN c.deleted_at IS NOT NULL THEN 'deleting'" \
-    " WHEN h.v >= c.desired_version THEN 'applied' ELSE c.config_state END,"                    \
-    " config_error = CASE WHEN h.v >= c.desired_version THEN '' ELSE c.config_error END"        \
-    " FROM unnest($2::uuid[], $3::bigint[]) AS h (id, v) WHERE c.id = h.id AND"                 \
-    " c.satellite_id = $1 AND (c.applied_version <> h.v OR (h.v >= c.desired_version AND"       \
-    " c.config_state NOT IN ('applied', 'deleting')))"
-
 void outbox_hello(Session *x, const Hello *h)
 {
     const AppliedCluster *at = h->applied.at;
-    PgArray arr[2] = {0};
-    for (size_t i = 0; i < h->applied.n; i++) {
-        if (!uuid_valid(at[i].cluster_id))
-            continue;
-        known(x, at[i].cluster_id)->site = at[i].applied_version;
-        pgarray_text(&arr[0], at[i].cluster_id);
-        pgarray_int(&arr[1], at[i].applied_version);
-    }
-    if (arr[0].b.n) {
-        const PgParam params[] = {pg_text(x->id), pgarray_param(&arr[0]), pgarray_param(&arr[1])};
-        pg_query(x->f->app->writers, HELLO_SQL, params, 3, NULL, NULL);
-    }
-    pgarrays_done(arr, 2);
+    for (size_t i = 0; i < h->applied.n; i++)
+        if (uuid_valid(at[i].cluster_id)) {
+            known(x, at[i].cluster_id)->site = at[i].applied_version;
+            x->note = true;
+        }
     outbox_look(x);
 }
 

@@ -115,7 +115,7 @@ enum {
 /* The row of the satellite is locked first, so that batches of an old and a new stream take turns
  * and what one has stored the other leaves out. */
 static const char INGEST[] =
-    "WITH sat AS (SELECT name, last_event_seq FROM satellites WHERE id = $1 FOR UPDATE),"
+    "WITH sat AS (SELECT name, last_event_seq FROM satellites WHERE id = $1 FOR NO KEY UPDATE),"
     " x AS (SELECT t.*, sat.name FROM sat, unnest($2::bigint[], $3::bigint[], $4::text[],"
     " $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],"
     " $12::text[]) AS t (seq, at, severity, kind, cluster, namespace, pod, message, data, source,"
