@@ -267,6 +267,22 @@ def test_quota_is_told_and_recovers(env):
     ack_of(s, 1, "applied", 60)  # the StatefulSet controller waits longer each time; the satellite wakes it
 
 
+def test_without_rights_it_says_which(env):
+    role = env.kubectl.get("clusterrole", "pg-swarm-satellite")
+    kept = [r for r in role["rules"] if not {"statefulsets", "poddisruptionbudgets", "events"} & set(r["resources"])]
+    kept.append({"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]})
+    env.kubectl.apply({**role, "rules": kept, "metadata": {"name": "pg-swarm-satellite"}})
+    try:
+        s = env.up()
+        s.send(cluster_config=cluster_config(env.db, 1))
+        why = ack_of(s, 1, "refused").error
+        assert "poddisruptionbudgets" in why and "forbidden" in why and "cannot" in why
+        wait_until("events", lambda: len([e for e in s.all("event") if e.kind == "site.rights"]) >= 3)
+    finally:
+        env.kubectl.apply({**role, "metadata": {"name": "pg-swarm-satellite"}})
+    ack_of(s, 1, "applied", 60)
+
+
 def test_image_that_cannot_be_pulled(env):
     s = env.applied()
     pod = wait_until("pods", lambda: env.get("pod", "prod-pg-0"))

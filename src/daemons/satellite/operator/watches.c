@@ -21,7 +21,7 @@ typedef struct OneWatch {
     Site *site;
     const WatchRow *row;
     KubeWatch *watch;
-    bool synced;
+    bool synced, told_down;
 } OneWatch;
 
 enum { WATCH_MAX = 16 };
@@ -389,12 +389,30 @@ static void on_watch(void *ctx, KubeEvent ev, const cJSON *obj)
         o->row->see(o->site, c, ev, obj);
 }
 
+/* A kind that we may not watch (or that this server does not have) must not keep the site from
+ * being run and from telling so: what we may not do either, passes are told by the API server. */
+static void go_without(OneWatch *o, const Error *err)
+{
+    AUTO_ARENA a = arena_new();
+    char *text = arena_printf(a, "%s cannot be watched: %s", o->row->kind->plural, err->msg);
+    site_event(o->site, NULL, &(EventSpec){SEV_ERROR, "site.rights", NULL, text});
+    on_synced(o);
+}
+
 static void on_watch_state(void *ctx, bool connected, const Error *err)
 {
     OneWatch *o = ctx;
-    if (!connected)
-        log_warn("operator", "the API server cannot be watched", "kind=%s err=%s",
-                 o->row->kind->kind, log_quote(err->msg));
+    if (connected) {
+        if (o->told_down && site_ready(o->site))
+            operator_retry_refused(o->site); /* what was in the way may be gone */
+        o->told_down = false;
+        return;
+    }
+    o->told_down = true;
+    log_warn("operator", "the API server cannot be watched", "kind=%s err=%s", o->row->kind->kind,
+             log_quote(err->msg));
+    if (!o->synced && (err->code == ERR_FORBIDDEN || err->code == ERR_NOT_FOUND))
+        go_without(o, err);
 }
 
 static void start_watch(Watches *w, Site *s, size_t i)
