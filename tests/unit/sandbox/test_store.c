@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -288,6 +289,46 @@ static void test_restart(void **state)
     rmdir(dir);
 }
 
+/* Ten megabytes of history about one small object: the file is rewritten, nothing is lost. */
+static void test_journal_is_rewritten(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/sbx-store-XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    Fix f = {0};
+    prepare(&f, dir);
+    create(&f, K(NAMESPACE), "", "{\"metadata\":{\"name\":\"db\"}}");
+    create(&f, K(CONFIGMAP), "db", "{\"metadata\":{\"name\":\"c\"}}");
+    char *text = xcalloc(1, 100 * 1024 + 1);
+    for (int i = 0; i < 100; i++) {
+        memset(text, 'a' + i % 26, 100 * 1024);
+        cJSON *p = cJSON_CreateObject();
+        js_set_str(p, "data.text", text);
+        const Obj *o = store_get(f.s, f.a, K(CONFIGMAP), "db", "c");
+        assert_int_equal(store_merge(f.s, o, SUB_NONE, p, &f.err), ERR_OK);
+        arena_reset(f.a);
+        store_dispatch(f.s);
+    }
+    uint64_t rv = store_rv(f.s);
+    arena_free(f.a);
+    store_close(f.s);
+    struct stat st;
+    snprintf(path, sizeof path, "%s/objects.log", dir);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_size < 4 * 1024 * 1024);
+    prepare(&f, dir);
+    assert_int_equal(store_rv(f.s), rv);
+    const Obj *o = store_get(f.s, f.a, K(CONFIGMAP), "db", "c");
+    assert_string_equal(js_str(o->json, "data.text"), text);
+    free(text);
+    arena_free(f.a);
+    store_close(f.s);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/lock", dir);
+    unlink(path);
+    rmdir(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +341,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_services, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quota, setup, teardown),
         cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_journal_is_rewritten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
