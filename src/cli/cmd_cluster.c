@@ -306,7 +306,8 @@ const CmdSpec CMD_CLUSTER_DELETE = {
     .run = delete_run,
     .about =
         "The delete is desired state: a site that is away carries it out when it is back. A rule "
-        "that still matches does not bring the cluster back.",
+        "that still wants the cluster makes it again at its next change: change or delete the rule "
+        "first. A profile with deletion_protection keeps its volumes: add --keep-volumes.",
     .example = "  swarmctl cluster delete prod-pg@edge-a --confirm prod-pg\n"};
 const CmdSpec CMD_CLUSTER_DSN = {
     .path = "cluster dsn",
