@@ -262,6 +262,11 @@ def test_can_i_as_a_service_account(site, ns):
     assert can("delete", "pods") == "no"
     assert can("get", "secrets") == "no"
     assert "pods" in can("--list")
+    other = f"--as=system:serviceaccount:{ns}:bot"
+    as_bot = lambda *a: k("auth", "can-i", *a, other, check=False).out.strip()
+    assert (as_bot("list", "pods"), as_bot("get", "secrets")) == ("yes", "no")
+    assert k("get", "secrets", other, check=False).code != 0
+    assert 'cannot impersonate resource "users"' in k("--token", token, "get", "pods", "--as=ada", check=False).err
     anonymous = {"Authorization": "Bearer " + token}
     status, body = site.call("GET", f"/api/v1/namespaces/{ns}/secrets", headers=anonymous)
     assert status == 403 and body["reason"] == "Forbidden"

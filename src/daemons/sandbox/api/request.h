@@ -56,6 +56,10 @@ bool query_bool(ApiReq *r, const char *name);
 int64_t query_int(ApiReq *r, const char *name, int64_t absent);
 ErrCode query_selectors(ApiReq *r, StoreQuery *q, Error *err) MUST_USE;
 
+/* `kubectl --as`: whoever may impersonate acts, from here on, as somebody else. FORBIDDEN
+ * otherwise. */
+ErrCode impersonate(ApiReq *r, Error *err) MUST_USE;
+
 /* ---- the handlers ---- */
 void handle_discovery(ApiReq *r, const char *path); /* /api, /apis, /version, health, openapi */
 bool is_discovery(const char *path);

@@ -144,7 +144,8 @@ static void authorise(ApiReq *r, const char *path, bool resource)
 {
     Error err = {0};
     if (auth_identify(r->srv->app->auth, r->a, http_header(r->http, "authorization"), &r->who,
-                      &err)) {
+                      &err) ||
+        impersonate(r, &err)) {
         r->kind = NULL;
         reply_error(r, &err);
         return;
