@@ -3,6 +3,7 @@
 #include "cluster_util.h"
 #include "cmds.h"
 #include "core/clock.h"
+#include "core/log.h"
 #include "doc.h"
 #include "live.h"
 
@@ -133,10 +134,51 @@ static int events_run(Cli *c)
 
 /* ---- logs ---- */
 
+static void print_log_line(Cli *c, const cJSON *e)
+{
+    const char *line =
+        arena_printf(c->arena, "%.23s %-5s [%s] %s %s\n", item_text(c->arena, e, "at"),
+                     item_text(c->arena, e, "level"), item_text(c->arena, e, "logger"),
+                     item_text(c->arena, e, "message"), item_text(c->arena, e, "fields"));
+    out_text(c, line, strlen(line));
+}
+
+typedef struct LogFollow {
+    Cli *c;
+    LogLevel least;
+} LogFollow;
+
+static bool on_log(void *ctx, const char *type, const cJSON *items)
+{
+    LogFollow *f = ctx;
+    const cJSON *e;
+    cJSON_ArrayForEach(e, items)
+    {
+        LogLevel level;
+        if (str_eq(type, "log") &&
+            log_level_from_name(item_text(f->c->arena, e, "level"), &level) && level >= f->least)
+            print_log_line(f->c, e);
+    }
+    return false;
+}
+
+static int satellite_follow(Cli *c, const char *name)
+{
+    Error err;
+    LogFollow f = {.c = c, .least = LOG_TRACE};
+    if (cli_opt(c, "level"))
+        log_level_from_name(cli_opt(c, "level"), &f.least);
+    LiveSpec spec = {
+        .topics = arena_printf(c->arena, "logs/%s", name), .on_message = on_log, .ctx = &f};
+    return live_follow(c, &spec, &err) ? cli_fail(c, &err) : 0;
+}
+
 static int satellite_logs(Cli *c, const char *name)
 {
     Error err;
     cJSON *tree;
+    if (cli_flag(c, "follow") && str_eq(cli_opt(c, "tail"), "0"))
+        return satellite_follow(c, name);
     const char *path =
         rest_query(c, api_path(c->arena, API_SATELLITE_LOGS, name, NULL), "limit",
                    str_or(cli_opt(c, "tail"), "200"), "level", cli_opt(c, "level"), NULL);
@@ -146,26 +188,16 @@ static int satellite_logs(Cli *c, const char *name)
     if (fmt && !str_eq(fmt, "table"))
         return out_tree(c, tree);
     const cJSON *e;
-    cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(tree, "items"))
-        printf("%.23s %-5s [%s] %s %s\n", item_text(c->arena, e, "at"),
-               item_text(c->arena, e, "level"), item_text(c->arena, e, "logger"),
-               item_text(c->arena, e, "message"), item_text(c->arena, e, "fields"));
-    fflush(stdout);
-    return 0;
+    cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(tree, "items")) print_log_line(c, e);
+    return cli_flag(c, "follow") ? satellite_follow(c, name) : 0;
 }
 
 static int logs_run(Cli *c)
 {
     Error err;
     const char *what = cli_arg(c, 0), *pod = cli_opt(c, "pod");
-    if (str_starts(what, "satellite/")) {
-        if (cli_flag(c, "follow")) {
-            err_set(&err, ERR_UNIMPLEMENTED,
-                    "logs -f of a satellite is not built; it works for a cluster");
-            return cli_fail(c, &err);
-        }
+    if (str_starts(what, "satellite/"))
         return satellite_logs(c, what + strlen("satellite/"));
-    }
     uint64_t since_ms = 0;
     if (cli_opt(c, "since") && cli_duration(cli_opt(c, "since"), &since_ms, &err))
         return cli_fail(c, &err);

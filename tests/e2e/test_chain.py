@@ -1,7 +1,9 @@
 """A profile and a rule at central become streaming clusters at two sites; what happens there is seen at central."""
 import base64
 import os
+import select
 import signal
+import subprocess
 
 import pytest
 from conftest import wait_until
@@ -119,6 +121,36 @@ def test_drift_is_repaired(sandbox, chain):
     wait_until("the ro service again",
                lambda: sandbox.kubectl("edge-a", "-n", "databases", "get", "service", "prod-pg-ro",
                                        check=False).returncode == 0, 20)
+
+
+def first_line(sandbox, argv, provoke):
+    """The first line that a following command prints after provoke() made something happen."""
+    p = subprocess.Popen(argv, env=sandbox.env, stdout=subprocess.PIPE, text=True)
+    try:
+        for _ in range(40):
+            provoke()
+            if select.select([p.stdout], [], [], 0.5)[0]:
+                return p.stdout.readline()
+    finally:
+        p.kill()
+        p.wait()
+    raise AssertionError(f"nothing came from {' '.join(argv)}")
+
+
+def test_logs_and_events_follow(sandbox, chain):
+    def noise():
+        sandbox.kubectl("edge-a", "-n", "databases", "delete", "service", "prod-pg-ro", "--ignore-not-found")
+    sandbox.ctl("satellite", "log-level", "edge-a", "debug")
+    assert "[" in first_line(sandbox, ["swarmctl", "logs", "satellite/edge-a", "--tail", "0", "-f"], noise)
+    sandbox.ctl("satellite", "log-level", "edge-a", "info")
+    pods = sandbox.ctl("logs", "prod-pg@edge-a", "--pod", "prod-pg-1", "--tail", "3").stdout
+    assert len(pods.strip().splitlines()) == 3
+
+    n = iter(range(1000))
+    def follow():
+        sandbox.psql("prod-pg@edge-a", f"do $$ begin raise log 'hello {next(n)}'; end $$")
+    line = first_line(sandbox, ["swarmctl", "logs", "prod-pg@edge-a", "--tail", "1", "-f"], follow)
+    assert "LOG" in line or "checkpoint" in line
 
 
 def test_profile_history_in_git(sandbox, chain, tmp_path):
