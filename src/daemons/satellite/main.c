@@ -1,9 +1,11 @@
 #include "app.h"
+#include "core/resident.h"
 
 #include <stdlib.h>
 
 int main(int argc, char **argv)
 {
+    resident_start();
     AUTO_ARENA a = arena_new();
     SatConfig cfg;
     Error err;

@@ -7,6 +7,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+enum { LARGE = 32 * 1024, TOP = 32 * 1024 };
+
+void resident_start(void)
+{
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, LARGE); /* set once, it does not grow by itself any more */
+    mallopt(M_TRIM_THRESHOLD, TOP);
+    mallopt(M_TOP_PAD, TOP);
+}
+
 static int drop_segments(struct dl_phdr_info *info, size_t size, void *ctx)
 {
     (void)size, (void)ctx;

@@ -6,4 +6,7 @@
  * Only segments that are never written are touched, and heap that is free. */
 #pragma once
 
+/* First thing in main: one heap for all threads, and large blocks beside it, so that a burst leaves
+ * no holes. */
+void resident_start(void);
 void resident_settle(void);
