@@ -8,16 +8,11 @@
 #include "member/member.h"
 #include <signal.h>
 
-enum {
-    SETTLE_MS = 5 * 1000,
-    SETTLE_AGAIN_MS = 60 * 1000,
-    LINGER_MS = 500,
-    GIVE_UP_MS = 55 * 1000
-};
+enum { SETTLE_MS = 5 * 1000, SETTLE_AGAIN_MS = 60 * 1000, LINGER_MS = 500, GIVE_UP_MS = 55 * 1000 };
 
 typedef struct App {
     Loop *loop;
-    const Config *cfg;
+    Config *cfg;
     Arena *arena;
     Kube *kube;
     Link *link;
@@ -76,6 +71,7 @@ static void on_reloaded(void *ctx, const Error *err)
 static void on_config_change(void *ctx)
 {
     App *app = ctx;
+    config_members(app->cfg);
     launcher_call(member_launcher(app->member), &(LpMsg){.type = LP_RELOAD}, on_reloaded, app);
 }
 
@@ -125,7 +121,7 @@ static void tear_down(App *app)
     arena_free(app->arena);
 }
 
-ErrCode app_run(const Config *cfg, Error *err)
+ErrCode app_run(Config *cfg, Error *err)
 {
     App app = {.loop = loop_new(), .cfg = cfg, .arena = arena_new()};
     ErrCode rc = set_up(&app, err);

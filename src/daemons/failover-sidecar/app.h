@@ -3,4 +3,4 @@
 #include "config.h"
 
 /* Runs until SIGTERM or SIGINT. PostgreSQL is not touched by our end. */
-ErrCode app_run(const Config *cfg, Error *err) MUST_USE;
+ErrCode app_run(Config *cfg, Error *err) MUST_USE;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SECRET_MAX = 1024 };
+enum { SECRET_MAX = 1024, MEMBERS_MAX = 15 };
 
 typedef struct TextRow {
     const char *env, *alt; /* alt NULL: required */
@@ -41,7 +41,8 @@ static const TextRow TEXTS[] = {
 };
 
 static const NumberRow NUMBERS[] = {
-    {"REPLICAS", 1, 1, 15, offsetof(Config, replicas), "members of the cluster"},
+    {"REPLICAS", 1, 1, MEMBERS_MAX, offsetof(Config, replicas),
+     "members of the cluster, where the ConfigMap does not say"},
     {"LEASE_SECONDS", 15, 5, 60, offsetof(Config, lease_seconds), "duration of the lease"},
     {"HEALTH_INTERVAL_SECONDS", 5, 1, 300, offsetof(Config, health_seconds),
      "between two health reports"},
@@ -84,10 +85,24 @@ ErrCode config_load(Arena *a, Config *ret, Error *err)
     if (!dash || !str_to_u64(dash + 1, &ordinal) || ordinal > 9999)
         return err_set(err, ERR_INVALID, "POD_NAME: '%s' does not end in -ORDINAL", c.pod);
     c.ordinal = (unsigned)ordinal;
+    config_members(&c);
     c.lease_name = arena_printf(a, "%s-leader", c.cluster);
     c.my_addr = arena_printf(a, strchr(c.ip, ':') ? "[%s]:%u" : "%s:%u", c.ip, c.pg_port);
     *ret = c;
     return ERR_OK;
+}
+
+void config_members(Config *c)
+{
+    AUTO_ARENA a = arena_new();
+    StrView text;
+    Error absent;
+    uint64_t n;
+    if (file_read(a, arena_printf(a, "%s/members", c->config_dir), 64, &text, &absent))
+        return;
+    StrView line = sv_cut(&text, '\n');
+    if (str_to_u64(sv_dup(a, line), &n) && n >= 1 && n <= MEMBERS_MAX)
+        c->replicas = (unsigned)n;
 }
 
 void config_help(void)

@@ -1,5 +1,6 @@
-/* failover-sidecar/config.h - what the pod's environment tells this sidecar; read once, at start.
- */
+/* failover-sidecar/config.h - what the pod's environment tells this sidecar, read once, at start;
+ * and how many members there are, which the mounted ConfigMap tells, so that a scaling restarts
+ * nobody. */
 #pragma once
 #include "core/str.h"
 
@@ -17,6 +18,8 @@ typedef struct Config {
 
 /* Strings live in `a`. ERR_INVALID names the variable, its value and what is right. */
 ErrCode config_load(Arena *a, Config *ret, Error *err) MUST_USE;
+/* Read key `members` of the ConfigMap again; what is absent or no number changes nothing. */
+void config_members(Config *c);
 void config_help(void); /* the table, on stdout */
 /* One line of a Secret's file, without its line end. ERR_INVALID when it is empty. */
 ErrCode config_secret(Arena *a, const Config *c, const char *key, const char **ret,

@@ -16,8 +16,12 @@ cJSON *render_record(const ClusterSpec *s, int64_t applied)
 cJSON *render_config(const ClusterSpec *s)
 {
     AUTO_ARENA a = arena_new();
-    return tpl("{'metadata': %j, 'data': {'postgresql.conf': %s, 'pg_hba.conf': %s}}",
-               render_metadata(s, "", "-config"), guc_postgresql_conf(a, s), guc_pg_hba_conf(a, s));
+    /* members: here and not in the pod's environment, or every scaling would restart the primary.
+     */
+    return tpl("{'metadata': %j,"
+               " 'data': {'postgresql.conf': %s, 'pg_hba.conf': %s, 'members': %s}}",
+               render_metadata(s, "", "-config"), guc_postgresql_conf(a, s), guc_pg_hba_conf(a, s),
+               arena_printf(a, "%u", s->replicas));
 }
 
 cJSON *render_recovery_rules(const ClusterSpec *s)

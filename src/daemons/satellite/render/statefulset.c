@@ -132,7 +132,7 @@ static cJSON *sidecar_env(const RenderInput *in)
     return LIST(
         env_field("POD_NAME", "metadata.name"), env_field("POD_NAMESPACE", "metadata.namespace"),
         env_field("POD_IP", "status.podIP"), env_field("POD_UID", "metadata.uid"),
-        env("CLUSTER_NAME", s->name), env_uint("REPLICAS", s->replicas),
+        env("CLUSTER_NAME", s->name),
         env("FAILOVER_ENABLED", s->failover.enabled ? "true" : "false"),
         env_uint("LEASE_SECONDS", s->failover.lease_seconds),
         env_uint("HEALTH_INTERVAL_SECONDS", s->failover.health_interval_seconds),
