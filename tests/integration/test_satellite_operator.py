@@ -222,11 +222,17 @@ def test_deletion_protection(env):
     wait_until("finalizers", guarded, 15)
     s.send(delete_cluster=delete_config(env.db, 2, volumes=True))
     assert "deletion_protection" in ack_of(s, 2, "refused").error
-    assert env.get("sts", "prod-pg")
+    uids = lambda: {o["metadata"]["uid"] for o in env.kubectl.list("pvc", env.db) + env.kubectl.list("sts", env.db)}
+    before = uids()
+    env.kubectl.run("delete", "svc", "prod-pg-ro", "-n", env.db)  # it is kept as it should be
+    wait_until("the Service", lambda: env.get("svc", "prod-pg-ro"), 10)
+    s.send(delete_cluster=delete_config(env.db, 2, volumes=True))
+    wait_until("refused again", lambda: len([a for a in s.all("config_ack") if a.config_version == 2]) == 2)
     s.send(cluster_config=cluster_config(env.db, 3, deletion_protection=False))
-    ack_of(s, 3, "applied")
+    ack_of(s, 3, "applied")  # the refused delete is void, and must not come true now
     wait_until("finalizers gone", lambda: not any("pg-swarm.io/protection" in p["metadata"].get("finalizers", [])
                                                    for p in env.kubectl.list("pvc", env.db)), 15)
+    assert uids() == before and len(before) == 4
     s.send(delete_cluster=delete_config(env.db, 4, volumes=True))
     release_pods(env)
     ack_of(s, 4, "deleted")

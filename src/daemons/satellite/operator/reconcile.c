@@ -142,7 +142,7 @@ static void applied(Cluster *c, bool config_changed)
 static void deleted(Cluster *c)
 {
     Site *s = c->site;
-    c->deleting = false;
+    c->deleting = c->delete_begun = false;
     c->applied_version = 0;
     c->deleted_version = c->delete_version;
     site_event(s, c, &(EventSpec){SEV_INFO, "cluster.deleted", NULL, "removed from this site"});
@@ -221,6 +221,18 @@ static bool step_again(Pass *p, const Error *err, const char *what)
     return true;
 }
 
+/* A delete that was refused before anything was removed is void: the cluster is kept as it should
+ * be, and the wish cannot come true later, when the protection is switched off for another reason.
+ */
+static void void_delete(Cluster *c)
+{
+    c->deleting = c->refused = false;
+    set_string(&c->problem, NULL);
+    c->told_version = c->applied_version; /* nothing new is to be told of the config in force */
+    c->told_result = ACK_APPLIED;
+    set_string(&c->told_error, NULL);
+}
+
 void pass_fail(Pass *p, const Error *err, const char *what)
 {
     if (step_again(p, err, what))
@@ -248,6 +260,10 @@ void pass_fail(Pass *p, const Error *err, const char *what)
     c->dirty = false;
     if (refused && !newer)
         tell_refused(c, version, text);
+    if (refused && c->deleting && !c->delete_begun) {
+        void_delete(c);
+        delay = 0;
+    }
     free(text);
     operator_touch(c, newer ? 0 : delay);
     s->ev.on_health(s->ev.ctx, c);
@@ -390,6 +406,14 @@ void operator_config(Site *s, const ClusterSpec *spec)
     }
     if (!c->has_spec || spec->config_version > c->spec.config_version)
         cluster_set_spec(c, spec);
+    if (c->deleting && !c->delete_begun) {
+        /* The delete was refused, and central wants the cluster after it: that wish is void. It
+         * must not come true later, when the protection is switched off. */
+        operator_stop(c);
+        c->deleting = false;
+        c->refused = false;
+        set_string(&c->problem, NULL);
+    }
     backoff_reset(&c->backoff);
     operator_touch(c, 0);
     s->ev.on_health(s->ev.ctx, c);
@@ -411,6 +435,7 @@ void operator_delete(Site *s, const ClusterDelete *del)
         return;
     }
     operator_stop(c);
+    c->delete_begun = c->deleting && c->delete_begun;
     c->deleting = true;
     c->delete_volumes = del->delete_volumes;
     c->delete_version = del->config_version;

@@ -37,6 +37,7 @@ static void on_statefulset_gone(void *ctx, const Error *err, const cJSON *obj)
 
 static void step_statefulset(Pass *p)
 {
+    p->c->delete_begun = true;
     KubeDelete del = {.ns = p->c->ns, .name = p->c->name, .propagation = "Foreground"};
     p->call = kube_delete(kube_of(p), &KUBE_STATEFULSET, &del, on_statefulset_gone, p);
 }

@@ -34,6 +34,7 @@ typedef struct Cluster {
     ClusterSpec spec;      /* the newest accepted config */
     bool has_spec, deleting;
     bool delete_volumes;
+    bool delete_begun; /* something was removed: no way back */
     int64_t delete_version, applied_version, deleted_version;
     char *cluster_id;
 
