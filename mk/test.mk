@@ -43,6 +43,10 @@ PYTESTS ?= tests/integration
 check-integration: all $(TEST_PROGRAMS) ## integration tests against real PostgreSQL, kubectl, grpcio, git
 	PGSWARM_BIN=$(abspath $(B)/bin) PGSWARM_TEST_BIN=$(abspath $(B)/tests/bin) $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTESTS)
 
+check-e2e: all ## the whole chain in a sandbox: two sites, PostgreSQL 15 and 17
+	tools/pg-root 17
+	PGSWARM_BIN=$(abspath $(B)/bin) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e
+
 check-layers: ## layers point one way
 	@tools/check-layers
 check-size: ## files, functions and headers within their limits
@@ -69,4 +73,4 @@ format-check: ## clang-format, as a check
 tidy: compile_commands.json $(PB_H) ## clang-tidy over src/
 	clang-tidy -quiet -p . $(ALL_SRC)
 
-.PHONY: unit-bins check check-unit check-integration check-layers check-size check-banned check-static format format-check tidy generated check-generated
+.PHONY: unit-bins check check-e2e check-unit check-integration check-layers check-size check-banned check-static format format-check tidy generated check-generated
