@@ -160,6 +160,12 @@ def test_secret_is_made_once(env):
     env.kubectl.run("delete", "secret", "prod-pg-secret", "-n", env.db)
     again = wait_until("the Secret", lambda: env.get("secret", "prod-pg-secret"), 10)
     assert passwords(again)["superuser-password"] == first["superuser-password"]
+    n = len(env.central.streams)
+    env.sat.kill()  # now nobody knows them any more
+    env.kubectl.run("delete", "secret", "prod-pg-secret", "-n", env.db)
+    env.sat.start()
+    s = env.central.stream(after=n)
+    wait_until("it says so", lambda: [e for e in s.all("event") if e.kind == "secret.lost" and e.severity == 4])
 
 
 def test_killed_and_started_again_it_knows_what_is_in_force(env):

@@ -129,6 +129,11 @@ static void on_secret(void *ctx, const Error *err, const cJSON *obj)
         return;
     }
     if (err) {
+        if (c->applied_version && !c->superuser_password)
+            site_event(c->site, c,
+                       &(EventSpec){SEV_CRITICAL, "secret.lost", NULL,
+                                    "the Secret is gone and nobody knows its passwords any more; "
+                                    "new ones are made, but PostgreSQL still has the old ones"});
         fill_missing_secrets(c); /* those of before, when we still know them: PostgreSQL has them */
         SecretValues v = {c->superuser_password, c->replication_password, c->token};
         cJSON *s = render_secret(spec_of(p), &v);
