@@ -3,17 +3,15 @@
 #include "sandbox.h"
 
 #include "api/routes.h"
-#include "codec/yaml.h"
 #include "core/file.h"
 #include "core/limits.h"
 #include "kube/kube.h"
+#include "satellite_manifest.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-extern const char *const SATELLITE_MANIFEST; /* deploy/satellite/satellite.yaml, embedded */
 
 enum { API_PORT_FIRST = 6443, NODE_PORT_FIRST = 30000, NODE_PORTS_PER_SITE = 100 };
 static const char SATELLITE_IMAGE[] = "pg-swarm/satellite:dev",
@@ -234,31 +232,6 @@ static const char *label_of(Arena *a, const char *labels, const char *key)
     return "";
 }
 
-/* Settings of one site over those of the manifest: environment variables of the satellite's
- * container. */
-static void set_env(cJSON *deployment, const char *const (*values)[2])
-{
-    cJSON *var,
-        *env = cJSON_GetObjectItem(
-            cJSON_GetArrayItem(
-                cJSON_GetObjectItem((cJSON *)(uintptr_t)json_at(deployment, "spec.template.spec"),
-                                    "containers"),
-                0),
-            "env");
-    for (size_t i = 0; values[i][0]; i++) {
-        cJSON *found = NULL;
-        cJSON_ArrayForEach(var, env) if (str_eq(json_str_at(var, "name", ""), values[i][0])) found =
-            var;
-        if (!found) {
-            found = cJSON_CreateObject();
-            cJSON_AddStringToObject(found, "name", values[i][0]);
-            cJSON_AddItemToArray(env, found);
-        }
-        cJSON_DeleteItemFromObject(found, "value");
-        cJSON_AddStringToObject(found, "value", values[i][1]);
-    }
-}
-
 static ErrCode apply_satellite(Sandbox *s, const Site *site, Kube *k, Error *err)
 {
     Arena *a = s->c->arena;
@@ -266,29 +239,20 @@ static ErrCode apply_satellite(Sandbox *s, const Site *site, Kube *k, Error *err
     StrView ca;
     YamlDocs docs;
     if (gateway_of(s, k, &gateway, err) ||
-        file_read(a, sandbox_path(s, "central/ca.crt"), 65536, &ca, err) ||
-        yaml_parse_all(a, sv(SATELLITE_MANIFEST), LIMIT_JSON_BODY, &docs, err))
+        file_read(a, sandbox_path(s, "central/ca.crt"), 65536, &ca, err))
         return err->code;
-    const char *const values[][2] = {
-        {"PGSWARM_CENTRAL_ADDR", arena_printf(a, "%s:%d", gateway, s->grpc_port)},
-        {"PGSWARM_CENTRAL_NAME", "central"},
-        {"PGSWARM_K8S_CLUSTER", site->name},
-        {"PGSWARM_REGION", label_of(a, site->labels, "region")},
-        {"PGSWARM_LABELS", site->labels},
-        {"PGSWARM_SERVICE_TYPE", "NodePort"},
-        {NULL, NULL},
-    };
-    for (size_t i = 0; i < docs.n; i++) {
-        cJSON *doc = docs.at[i];
-        if (str_eq(json_str_at(doc, "kind", ""), "Deployment"))
-            set_env(doc, values);
-        if (str_eq(json_str_at(doc, "metadata.name", ""), "pg-swarm-central-ca")) {
-            cJSON_DeleteItemFromObject(doc, "data");
-            cJSON_AddStringToObject(cJSON_AddObjectToObject(doc, "data"), "ca.crt", ca.p);
-        }
-        if (apply_doc(s, k, doc, err))
+    SatelliteSite filled = {.name = site->name,
+                            .central = arena_printf(a, "%s:%d", gateway, s->grpc_port),
+                            .central_name = "central",
+                            .region = label_of(a, site->labels, "region"),
+                            .labels = site->labels,
+                            .service_type = "NodePort",
+                            .ca_pem = ca.p};
+    if (satellite_manifest(a, &filled, &docs, err))
+        return err->code;
+    for (size_t i = 0; i < docs.n; i++)
+        if (apply_doc(s, k, docs.at[i], err))
             return err->code;
-    }
     return ERR_OK;
 }
 

@@ -1,0 +1,93 @@
+/* satellite manifest: what a new site applies with kubectl. */
+#include "cmds.h"
+#include "core/file.h"
+#include "out.h"
+#include "satellite_manifest.h"
+
+enum { CA_MAX = 65536 };
+
+/* --ca, else the CA that the context trusts: central signs both its listeners with the same. */
+static ErrCode find_ca(Cli *c, const char **ret, Error *err)
+{
+    const char *file = cli_opt(c, "ca");
+    StrView pem;
+    if (file) {
+        if (file_read(c->arena, file, CA_MAX, &pem, err))
+            return err->code;
+        *ret = pem.p;
+        return ERR_OK;
+    }
+    if (context_load(c, err))
+        return err_wrap(err, "central's CA: give --ca FILE or log in");
+    if (!c->ctx.ca_pem)
+        return err_set(err, ERR_INVALID,
+                       "ca: context %s has none, --ca FILE is right (pg-swarm-central ca)",
+                       c->ctx.name);
+    *ret = c->ctx.ca_pem;
+    return ERR_OK;
+}
+
+static const char *labels_of(Cli *c)
+{
+    AUTO_STRBUF b = {0};
+    const char *word;
+    for (size_t i = 0; (word = cli_opt_at(c, "label", i)); i++)
+        strbuf_addf(&b, "%s%s", i ? "," : "", word);
+    return b.n ? arena_strdup(c->arena, strbuf_str(&b)) : NULL;
+}
+
+static int manifest_run(Cli *c)
+{
+    Error err;
+    YamlDocs docs;
+    SatelliteSite site = {.name = cli_arg(c, 0),
+                          .central = cli_opt(c, "central"),
+                          .central_name = cli_opt(c, "central-name"),
+                          .region = cli_opt(c, "region"),
+                          .labels = labels_of(c),
+                          .service_type = cli_opt(c, "service-type"),
+                          .image = cli_opt(c, "image"),
+                          .sidecar_image = cli_opt(c, "sidecar-image")};
+    if (!site.central) {
+        err_set(&err, ERR_USAGE, "--central HOST:PORT is needed: where the site reaches central");
+        return cli_fail(c, &err);
+    }
+    if (find_ca(c, &site.ca_pem, &err) || satellite_manifest(c->arena, &site, &docs, &err))
+        return cli_fail(c, &err);
+    AUTO_STRBUF out = {0};
+    for (size_t i = 0; i < docs.n; i++) {
+        if (i)
+            strbuf_adds(&out, "---\n");
+        yaml_write(&out, docs.at[i]);
+    }
+    out_text(c, out.p, out.n);
+    return 0;
+}
+
+static const ArgSpec ARGS[] = {{"NAME", "of the site's Kubernetes", COMP_NONE, false, false}, {0}};
+static const OptSpec OPTS[] = {
+    {"central", 0, "HOST:PORT", "where the site reaches central's gRPC", COMP_NONE, NULL, false},
+    {"central-name", 0, "NAME", "central's name in its certificate (default: HOST)", COMP_NONE,
+     NULL, false},
+    {"ca", 0, "FILE", "central's CA (default: the context's)", COMP_FILE, NULL, false},
+    {"image", 0, "REF", "image of the satellite", COMP_NONE, NULL, false},
+    {"sidecar-image", 0, "REF", "image of the failover sidecar", COMP_NONE, NULL, false},
+    {"service-type", 0, "TYPE", "of the Services of clusters (default: ClusterIP)", COMP_CHOICE,
+     "ClusterIP|NodePort|LoadBalancer", false},
+    {"region", 0, "REGION", "shown with the satellite", COMP_NONE, NULL, false},
+    {"label", 'l', "KEY=VALUE", "a label it asks for; may be given again", COMP_NONE, NULL, true},
+    {0}};
+
+const CmdSpec CMD_SATELLITE_MANIFEST = {
+    .path = "satellite manifest",
+    .aliases = "sat manifest",
+    .summary = "Print the manifest of a new site's satellite",
+    .about = "Central is not asked. What is applied registers itself and then waits to be admitted "
+             "by satellite approve.",
+    .args = ARGS,
+    .opts = OPTS,
+    .run = manifest_run,
+    .offline = true,
+    .example =
+        "  swarmctl satellite manifest osl-04 --central central.example:9090 | kubectl apply "
+        "-f -\n"};
