@@ -19,6 +19,7 @@ typedef struct Sandbox {
     Cli *c;
     const char *dir, *bin; /* bin: the folder of the programs */
     int http_port, grpc_port;
+    int node_base; /* first node port; another for each folder, so that two sandboxes do not meet */
     Site sites[SITES_MAX];
     size_t nsites;
     int lock_fd;

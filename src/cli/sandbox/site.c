@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { API_PORT_FIRST = 6443, NODE_PORT_FIRST = 30000, NODE_PORTS_PER_SITE = 100 };
+enum { API_PORT_FIRST = 6443, NODE_PORTS_PER_SITE = 60 };
 static const char SATELLITE_IMAGE[] = "pg-swarm/satellite:dev",
                   SIDECAR_IMAGE[] = "pg-swarm/failover-sidecar:dev";
 
@@ -126,7 +126,7 @@ ErrCode site_up(Sandbox *s, Site *site, Error *err)
         if (sandbox_save(s, err))
             return err->code;
     }
-    int lo = NODE_PORT_FIRST + site->index * NODE_PORTS_PER_SITE;
+    int lo = s->node_base + site->index * NODE_PORTS_PER_SITE;
     const char *const argv[] = {arena_printf(a, "%s/pg-swarm-sandbox", s->bin),
                                 "--site",
                                 site->name,

@@ -1,6 +1,7 @@
 #include "sandbox.h"
 
 #include "core/file.h"
+#include "core/map.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -86,9 +87,20 @@ static ErrCode take_lock(Sandbox *s, Error *err)
     return flock(s->lock_fd, LOCK_EX) == 0 ? ERR_OK : err_errno(err, errno, "lock %s", path);
 }
 
+/* Kubernetes' own range is 30000 to 32767. The user's own sandbox has its beginning; one in a
+ * folder of its own choice has a place that its name decides, the same after every restart. */
+static int node_base(const char *dir)
+{
+    enum { FIRST = 30000, STEP = 120, PLACES = 15 };
+    return str_empty(getenv("PGSWARM_SANDBOX_DIR"))
+               ? FIRST
+               : FIRST + STEP * (int)(1 + hash_bytes(dir, strlen(dir), 0) % PLACES);
+}
+
 ErrCode sandbox_open(Cli *c, bool lock, Sandbox *ret, Error *err)
 {
     *ret = (Sandbox){.c = c, .dir = state_dir(c), .bin = program_dir(c), .lock_fd = -1};
+    ret->node_base = node_base(ret->dir);
     ErrCode rc = lock ? take_lock(ret, err) : ERR_OK;
     return rc ? rc : load(ret, err);
 }
