@@ -187,7 +187,11 @@ static int kubectl_env_run(Cli *c)
                 name);
         return cli_fail(c, &err);
     }
-    const char *line = arena_printf(c->arena, "export KUBECONFIG='%s/kubeconfig'\n", site->dir);
+    /* kubectl remembers by address what a server serves; the port may have been another's. */
+    const char *line = arena_printf(c->arena,
+                                    "export KUBECONFIG='%s/kubeconfig'\n"
+                                    "export KUBECACHEDIR='%s/kubectl-cache'\n",
+                                    site->dir, site->dir);
     out_text(c, line, strlen(line));
     return 0;
 }

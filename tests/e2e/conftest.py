@@ -44,7 +44,9 @@ class Sandbox:
         return json.loads(self.ctl(*args, "-o", "json").stdout)
 
     def kubectl(self, site, *args, **kw):
-        env = dict(self.env, KUBECONFIG=f"{self.folder}/state/sites/{site}/kubeconfig")
+        # A cache of its own: kubectl keeps what a server serves by its port, and another server may have had this one.
+        env = dict(self.env, KUBECONFIG=f"{self.folder}/state/sites/{site}/kubeconfig",
+                   KUBECACHEDIR=f"{self.folder}/kube-cache")
         return self.run("kubectl", *args, env=env, **kw)
 
     def kget(self, site, *args):

@@ -16,9 +16,12 @@ def free_port():
 class Kubectl:
     def __init__(self, kubeconfig):
         self.kubeconfig = kubeconfig
+        # kubectl keeps what a server serves by its port, and another server may have had this one.
+        self.env = dict(os.environ, KUBECACHEDIR=tempfile.mkdtemp(prefix="pgswarm-kubectl-"))
 
     def run(self, *args, stdin=None, check=True):
-        r = subprocess.run(["kubectl", "--kubeconfig", self.kubeconfig, *args], input=stdin, capture_output=True, text=True)
+        r = subprocess.run(["kubectl", "--kubeconfig", self.kubeconfig, *args], input=stdin, env=self.env,
+                           capture_output=True, text=True)
         if check and r.returncode:
             raise AssertionError(f"kubectl {' '.join(args)}: {r.stderr}")
         return r.stdout
