@@ -14,3 +14,7 @@ uninstall: ## remove what install put there
 	rm -f $(BINS:$(B)/bin/%=$(DESTDIR)$(bindir)/%) $(DESTDIR)$(bashcompdir)/swarmctl
 	for m in man/*.[1-8]; do rm -f $(DESTDIR)$(mandir)/man$${m##*.}/$${m#man/}; done
 .PHONY: install uninstall
+
+images: all ## build/images: docker-archive images of central, satellite and sidecar, without Docker
+	tools/make-images $(B)/bin build/images
+.PHONY: images
