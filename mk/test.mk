@@ -53,7 +53,7 @@ check-size: ## files, functions and headers within their limits
 	@tools/check-size
 check-banned: ## calls we do not use
 	@tools/check-banned
-check-static: check-layers check-size check-banned
+check-static: check-layers check-size check-banned format-check
 generated: all ## man pages and completions, printed by the programs
 	tools/generate $(B)/bin .
 check-generated: all ## the committed ones are up to date
@@ -69,7 +69,7 @@ check: check-static all ## everything that fits in ten minutes
 format: ## clang-format in place
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 format-check: ## clang-format, as a check
-	git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
+	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror && echo 'format: clean'
 tidy: compile_commands.json $(PB_H) ## clang-tidy over src/
 	clang-tidy -quiet -p . $(ALL_SRC)
 
