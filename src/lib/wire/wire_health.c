@@ -82,14 +82,13 @@ static ObjList queries_get(Arena *a, size_t n, Pgswarm__V1__SlowQuery **in)
 }
 
 /* Members that are the same type and name on both sides. */
+/* clang-format off */
 #define SAME_NUMBERS(X)                                                                           \
-    X(ready)                                                                                      \
-    X(wal_receiver_active)                                                                        \
-    X(pending_restart)                                                                            \
-    X(timeline_id) X(connections_used) X(connections_max) X(connections_active)                   \
-        X(streaming_replicas) X(lag_bytes) X(disk_used_bytes) X(disk_total_bytes)                 \
-            X(wal_bytes_on_disk) X(started_at_us) X(wal_records) X(wal_bytes) X(wal_buffers_full) \
-                X(transactions) X(epoch)
+    X(ready) X(wal_receiver_active) X(pending_restart) X(timeline_id) X(connections_used)         \
+    X(connections_max) X(connections_active) X(streaming_replicas) X(lag_bytes)                   \
+    X(disk_used_bytes) X(disk_total_bytes) X(wal_bytes_on_disk) X(started_at_us) X(wal_records)   \
+    X(wal_bytes) X(wal_buffers_full) X(transactions) X(epoch)
+/* clang-format on */
 #define SAME_REALS(X) X(lag_seconds) X(index_hit_ratio) X(commit_ratio)
 #define SAME_TEXTS(X) \
     X(pod_name) X(error) X(lsn) X(received_lsn) X(system_identifier) X(server_version)
