@@ -94,7 +94,7 @@ ErrCode doc_set(cJSON *doc, const char *assignment, Error *err)
     const char *eq = strchr(assignment, '=');
     if (!eq || eq == assignment)
         return err_set(err, ERR_USAGE, "--set %s: right is PATH=VALUE", assignment);
-    char key[256];
+    char key[256] = "";
     size_t n = 0;
     cJSON *at = doc;
     AUTO_ARENA a = arena_new();
