@@ -68,6 +68,18 @@ class Sandbox:
             assert p.returncode == 0, f"kubectl {' '.join(args)}: {p.stderr}{p.stdout}"
         return Result(p)
 
+    def minor(self):
+        """Of kubectl 1.MINOR: Debian 12 brings 1.20, which lacks some commands and flags."""
+        v = json.loads(self.kubectl("version", "--client", "-o", "json").out)["clientVersion"]
+        return int(v["minor"].rstrip("+"))
+
+    def token_of(self, ns, account):
+        """What `kubectl create token` asks for, with any kubectl."""
+        status, body = self.call("POST", f"/api/v1/namespaces/{ns}/serviceaccounts/{account}/token",
+                                 {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}})
+        assert status == 201, body
+        return body["status"]["token"]
+
     def json(self, *args):
         return json.loads(self.kubectl(*args, "-o", "json").out)
 

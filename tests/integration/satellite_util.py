@@ -93,7 +93,10 @@ def make_kubeconfig(kubectl, ns, folder):
                    "metadata": {"name": "pg-swarm-satellite-" + ns},
                    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "pg-swarm-satellite"},
                    "subjects": [{"kind": "ServiceAccount", "name": "pg-swarm-satellite", "namespace": ns}]})
-    token = kubectl.run("create", "token", "pg-swarm-satellite", "-n", ns, check=False).strip()
+    # What `kubectl create token` asks for; Debian's kubectl 1.20 has no such command.
+    asked = kubectl.run("create", "--raw", f"/api/v1/namespaces/{ns}/serviceaccounts/pg-swarm-satellite/token", "-f", "-",
+                        stdin='{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{}}', check=False)
+    token = json.loads(asked)["status"]["token"] if asked.startswith("{") else ""
     if not token:  # before Kubernetes 1.22 a Secret holds it
         def secret():
             items = [s for s in kubectl.list("secrets", ns) if s["metadata"].get("annotations", {}).get(
