@@ -311,7 +311,12 @@ def test_image_that_cannot_be_pulled(env):
 
 
 def set_pod_status(env, pod, patch):
-    env.kubectl.merge("pod", pod["metadata"]["name"], env.db, patch, "--subresource=status")
+    name = pod["metadata"]["name"]
+    now = env.kubectl.get("pod", name, env.db)
+    now["status"].update(patch["status"])
+    del now["metadata"]["resourceVersion"]
+    # As `kubectl patch --subresource=status`, which Debian's kubectl 1.20 does not have.
+    env.kubectl.run("replace", "--raw", f"/api/v1/namespaces/{env.db}/pods/{name}/status", "-f", "-", stdin=json.dumps(now))
 
 
 def test_revoked_says_so_and_changes_nothing(env):
