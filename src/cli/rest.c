@@ -11,7 +11,7 @@ typedef struct Pending {
     Cli *cli;
     Reply *reply;
     Error err;
-    bool done, stream;
+    bool done;
 } Pending;
 
 static void on_done(void *ctx, const Error *err, const HttpResponse *resp)
@@ -134,7 +134,7 @@ ErrCode rest_stream(Cli *c, const char *path, Error *err)
     if (rc)
         return rc;
     Reply reply = {0};
-    Pending p = {.cli = c, .reply = &reply, .stream = true};
+    Pending p = {.cli = c, .reply = &reply};
     HttpCallSpec spec = {.method = "GET", .timeout_ms = UINT64_MAX, .on_data = on_stream};
     rc = run_call(c, &spec, &p, path, err);
     if (rc || reply.status < 300)
