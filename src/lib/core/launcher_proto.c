@@ -116,8 +116,9 @@ const char *lp_type_name(uint8_t type)
 
 const char *lp_job_name(LpJob job)
 {
-    static const char *const NAMES[] = {"none", "recover", "initdb", "basebackup"};
-    return job <= LP_JOB_BASEBACKUP ? NAMES[job] : "?";
+    static const char *const NAMES[] = {"none",       "recover", "initdb",
+                                        "basebackup", "rewind",  "forget"};
+    return job <= LP_JOB_FORGET ? NAMES[job] : "?";
 }
 
 const char *lp_role_name(LpRole role)
