@@ -1,6 +1,7 @@
 #include "pgswarm/v1/satellite.pb-c.h"
 #include "wire/satellite_stream.h"
 #include "wire/wire_config.h"
+#include "wire/wire_operation.h"
 #include "wire/wire_util.h"
 
 #define CASE(name) PGSWARM__V1__CENTRAL_MESSAGE__PAYLOAD_##name
@@ -17,6 +18,9 @@ const char *down_kind_name(DownKind k)
         [DOWN_REQUEST_STORAGE_CLASSES] = "request_storage_classes",
         [DOWN_POD_LOG] = "pod_log",
         [DOWN_CREDENTIAL] = "credential",
+        [DOWN_OPERATION] = "operation",
+        [DOWN_OPERATION_STEP] = "operation_step",
+        [DOWN_OPERATION_ACK] = "operation_ack",
     };
     return (unsigned)k < DOWN_KIND_COUNT ? names[k] : names[0];
 }
@@ -71,6 +75,22 @@ static void payload_get(Arena *a, const Pgswarm__V1__CentralMessage *m, Satellit
     case CASE(CREDENTIAL):
         d->kind = DOWN_CREDENTIAL;
         d->credential = (CredentialRequest){m->credential->namespace_, m->credential->cluster_name};
+        break;
+    case CASE(SWITCHOVER):
+        d->kind = DOWN_OPERATION;
+        d->operation = wire_switchover_get(m->switchover);
+        break;
+    case CASE(MEMBER_OPERATION):
+        d->kind = DOWN_OPERATION;
+        d->operation = wire_member_operation_get(m->member_operation);
+        break;
+    case CASE(OPERATION_STEP):
+        d->kind = DOWN_OPERATION_STEP;
+        d->operation_step = wire_operation_step_get(m->operation_step);
+        break;
+    case CASE(OPERATION_ACK):
+        d->kind = DOWN_OPERATION_ACK;
+        d->operation_id = wire_cut(m->operation_ack->operation_id, WIRE_NAME_MAX);
         break;
     default:
         d->kind = DOWN_OTHER;
@@ -138,6 +158,25 @@ static Pgswarm__V1__SetLogLevel *log_level_put(Arena *a, const SetLogLevel *l)
     return m;
 }
 
+static void operation_put(Arena *a, const OperationRequest *r, Pgswarm__V1__CentralMessage *m)
+{
+    if (r->kind == OP_SWITCHOVER) {
+        m->payload_case = CASE(SWITCHOVER);
+        m->switchover = wire_switchover_put(a, r);
+    } else {
+        m->payload_case = CASE(MEMBER_OPERATION);
+        m->member_operation = wire_member_operation_put(a, r);
+    }
+}
+
+static Pgswarm__V1__OperationAck *operation_ack_put(Arena *a, const char *operation_id)
+{
+    Pgswarm__V1__OperationAck *m = arena_new_of(a, Pgswarm__V1__OperationAck);
+    pgswarm__v1__operation_ack__init(m);
+    m->operation_id = pb_text(operation_id);
+    return m;
+}
+
 static void payload_put(Arena *a, const SatelliteDown *d, Pgswarm__V1__CentralMessage *m)
 {
     switch (d->kind) {
@@ -177,6 +216,17 @@ static void payload_put(Arena *a, const SatelliteDown *d, Pgswarm__V1__CentralMe
     case DOWN_CREDENTIAL:
         m->payload_case = CASE(CREDENTIAL);
         m->credential = credential_put(a, &d->credential);
+        break;
+    case DOWN_OPERATION:
+        operation_put(a, &d->operation, m);
+        break;
+    case DOWN_OPERATION_STEP:
+        m->payload_case = CASE(OPERATION_STEP);
+        m->operation_step = wire_operation_step_put(a, &d->operation_step);
+        break;
+    case DOWN_OPERATION_ACK:
+        m->payload_case = CASE(OPERATION_ACK);
+        m->operation_ack = operation_ack_put(a, d->operation_id);
         break;
     case DOWN_OTHER:
     case DOWN_KIND_COUNT:

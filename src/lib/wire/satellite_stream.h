@@ -6,6 +6,7 @@
 #pragma once
 #include "model/cluster_spec.h"
 #include "model/health.h"
+#include "model/operation.h"
 
 typedef struct AppliedCluster {
     const char *cluster_id;
@@ -51,6 +52,8 @@ typedef enum UpKind {
     UP_LOG,
     UP_POD_LOG,
     UP_CREDENTIAL,
+    UP_OPERATION_PROGRESS,
+    UP_OPERATION_RESULT,
     UP_KIND_COUNT
 } UpKind;
 
@@ -69,6 +72,8 @@ typedef struct SatelliteUp {
         LogEntry log;
         PodLogChunk pod_log;
         CredentialReply credential;
+        OperationProgress operation_progress;
+        OperationResult operation_result;
     };
 } SatelliteUp;
 
@@ -96,6 +101,9 @@ typedef enum DownKind {
     DOWN_REQUEST_STORAGE_CLASSES,
     DOWN_POD_LOG,
     DOWN_CREDENTIAL,
+    DOWN_OPERATION,      /* SwitchoverRequest or MemberOperation, by its kind */
+    DOWN_OPERATION_STEP, /* continue, abort */
+    DOWN_OPERATION_ACK,  /* the result is stored */
     DOWN_KIND_COUNT
 } DownKind;
 
@@ -112,6 +120,9 @@ typedef struct SatelliteDown {
         SetLogLevel log_level;
         PodLogRequest pod_log;
         CredentialRequest credential;
+        OperationRequest operation;
+        OperationStepWord operation_step;
+        const char *operation_id; /* DOWN_OPERATION_ACK */
     };
 } SatelliteDown;
 

@@ -1,6 +1,7 @@
 #include "pgswarm/v1/satellite.pb-c.h"
 #include "wire/satellite_stream.h"
 #include "wire/wire_health.h"
+#include "wire/wire_operation.h"
 #include "wire/wire_util.h"
 
 #define CASE(name) PGSWARM__V1__SATELLITE_MESSAGE__PAYLOAD_##name
@@ -18,6 +19,8 @@ const char *up_kind_name(UpKind k)
         [UP_LOG] = "log",
         [UP_POD_LOG] = "pod_log",
         [UP_CREDENTIAL] = "credential",
+        [UP_OPERATION_PROGRESS] = "operation_progress",
+        [UP_OPERATION_RESULT] = "operation_result",
     };
     return (unsigned)k < UP_KIND_COUNT ? names[k] : names[0];
 }
@@ -121,6 +124,14 @@ static void payload_get(Arena *a, const Pgswarm__V1__SatelliteMessage *m, Satell
     case CASE(CREDENTIAL):
         u->kind = UP_CREDENTIAL;
         credential_get(m->credential, &u->credential);
+        break;
+    case CASE(OPERATION_PROGRESS):
+        u->kind = UP_OPERATION_PROGRESS;
+        u->operation_progress = wire_operation_progress_get(m->operation_progress);
+        break;
+    case CASE(OPERATION_RESULT):
+        u->kind = UP_OPERATION_RESULT;
+        u->operation_result = wire_operation_result_get(m->operation_result);
         break;
     default:
         u->kind = UP_OTHER;
@@ -272,6 +283,14 @@ static void payload_put(Arena *a, const SatelliteUp *u, Pgswarm__V1__SatelliteMe
     case UP_CREDENTIAL:
         m->payload_case = CASE(CREDENTIAL);
         m->credential = credential_put(a, &u->credential);
+        break;
+    case UP_OPERATION_PROGRESS:
+        m->payload_case = CASE(OPERATION_PROGRESS);
+        m->operation_progress = wire_operation_progress_put(a, &u->operation_progress);
+        break;
+    case UP_OPERATION_RESULT:
+        m->payload_case = CASE(OPERATION_RESULT);
+        m->operation_result = wire_operation_result_put(a, &u->operation_result);
         break;
     case UP_OTHER:
     case UP_KIND_COUNT:

@@ -4,23 +4,47 @@
 #include "wire/wire_util.h"
 
 #define UP(name) PGSWARM__V1__SIDECAR_MESSAGE__PAYLOAD_##name
-#define DOWN(name) PGSWARM__V1__SIDECAR_COMMAND__PAYLOAD_##name
 
 static int other_payload(int payload_case, const ProtobufCMessage *m)
 {
     return payload_case ? payload_case : m->n_unknown_fields ? (int)m->unknown_fields[0].tag : 0;
 }
 
-static void result_get(const Pgswarm__V1__CommandResult *m, CommandResult *ret)
+enum { FOLLOWERS_MAX = 64 };
+
+/* Members that are the same type and name on both sides. */
+/* clang-format off */
+#define SAME_NUMBERS(X)                                                                           \
+    X(success) X(in_recovery) X(is_fenced) X(running) X(clean) X(streaming) X(paused)             \
+    X(timeline_id) X(sessions) X(epoch) X(lease_epoch) X(started_at_us)
+#define SAME_TEXTS(X)                                                                             \
+    X(error) X(code) X(output) X(state) X(lsn) X(received_lsn) X(upstream) X(fence_operation)     \
+    X(lease_holder) X(handover_operation) X(sync_names) X(system_identifier) X(durability)
+/* clang-format on */
+
+static ObjList followers_get(Arena *a, size_t n, Pgswarm__V1__Follower **in)
 {
-    *ret = (CommandResult){.success = m->success,
-                           .in_recovery = m->in_recovery,
-                           .is_fenced = m->is_fenced,
-                           .error = m->error,
-                           .output = m->output,
-                           .lsn = m->lsn,
-                           .timeline_id = m->timeline_id,
-                           .epoch = m->epoch};
+    n = n < FOLLOWERS_MAX ? n : FOLLOWERS_MAX;
+    Follower *out = n ? arena_array(a, Follower, n) : NULL;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (Follower){.pod = wire_cut(in[i]->pod_name, WIRE_NAME_MAX),
+                            .state = wire_cut(in[i]->state, WIRE_NAME_MAX),
+                            .sync_state = wire_cut(in[i]->sync_state, WIRE_NAME_MAX),
+                            .flushed_lsn = wire_cut(in[i]->flushed_lsn, WIRE_NAME_MAX),
+                            .replayed_lsn = wire_cut(in[i]->replayed_lsn, WIRE_NAME_MAX)};
+    return (ObjList){out, n};
+}
+
+static void result_get(Arena *a, const Pgswarm__V1__CommandResult *m, CommandResult *ret)
+{
+    *ret = (CommandResult){.pod = wire_cut(m->pod_name, WIRE_NAME_MAX),
+                           .followers = followers_get(a, m->n_followers, m->followers)};
+#define X(f) ret->f = m->f;
+    SAME_NUMBERS(X)
+#undef X
+#define X(f) ret->f = wire_cut(m->f, WIRE_SENTENCE_MAX);
+    SAME_TEXTS(X)
+#undef X
 }
 
 ErrCode wire_sidecar_up_decode(Arena *a, StrView bytes, SidecarUp *ret, Error *err)
@@ -43,7 +67,7 @@ ErrCode wire_sidecar_up_decode(Arena *a, StrView bytes, SidecarUp *ret, Error *e
         break;
     case UP(RESULT):
         u.kind = SIDECAR_UP_RESULT;
-        result_get(m->result, &u.result);
+        result_get(a, m->result, &u.result);
         break;
     case UP(HEALTH):
         u.kind = SIDECAR_UP_HEALTH;
@@ -73,18 +97,33 @@ static Pgswarm__V1__SidecarIdentity *identity_put(Arena *a, const SidecarIdentit
     return m;
 }
 
+static Pgswarm__V1__Follower *follower_put(Arena *a, const Follower *f)
+{
+    Pgswarm__V1__Follower *m = arena_new_of(a, Pgswarm__V1__Follower);
+    pgswarm__v1__follower__init(m);
+    m->pod_name = pb_text(f->pod);
+    m->state = pb_text(f->state);
+    m->sync_state = pb_text(f->sync_state);
+    m->flushed_lsn = pb_text(f->flushed_lsn);
+    m->replayed_lsn = pb_text(f->replayed_lsn);
+    return m;
+}
+
 static Pgswarm__V1__CommandResult *result_put(Arena *a, const CommandResult *r)
 {
     Pgswarm__V1__CommandResult *m = arena_new_of(a, Pgswarm__V1__CommandResult);
     pgswarm__v1__command_result__init(m);
-    m->success = r->success;
-    m->in_recovery = r->in_recovery;
-    m->is_fenced = r->is_fenced;
-    m->error = pb_text(r->error);
-    m->output = pb_text(r->output);
-    m->lsn = pb_text(r->lsn);
-    m->timeline_id = r->timeline_id;
-    m->epoch = r->epoch;
+#define X(f) m->f = r->f;
+    SAME_NUMBERS(X)
+#undef X
+#define X(f) m->f = pb_text(r->f);
+    SAME_TEXTS(X)
+#undef X
+    m->pod_name = pb_text(r->pod);
+    m->n_followers = r->followers.n;
+    m->followers = arena_calloc(a, r->followers.n + 1, sizeof *m->followers);
+    for (size_t i = 0; i < r->followers.n; i++)
+        m->followers[i] = follower_put(a, &((const Follower *)r->followers.at)[i]);
     return m;
 }
 
@@ -118,77 +157,6 @@ void wire_sidecar_up_encode(const SidecarUp *u, StrBuf *out)
         break;
     case SIDECAR_UP_OTHER:
         BUG("a message of kind %d cannot be encoded", (int)u->kind);
-    }
-    pb_pack(&m.base, out);
-}
-
-ErrCode wire_sidecar_down_decode(Arena *a, StrView bytes, SidecarDown *ret, Error *err)
-{
-    Pgswarm__V1__SidecarCommand *m;
-    ErrCode rc = WIRE_UNPACK(a, bytes, pgswarm__v1__sidecar_command, &m, err);
-    if (rc)
-        return rc;
-    SidecarDown d = {.id = m->id};
-    switch ((int)m->payload_case) {
-    case DOWN(HEARTBEAT_ACK):
-        d.kind = SIDECAR_DOWN_HEARTBEAT_ACK;
-        d.heartbeat_at_us = m->heartbeat_ack->at_us;
-        break;
-    case DOWN(STATUS):
-        d.kind = SIDECAR_DOWN_STATUS;
-        break;
-    case DOWN(CHECKPOINT):
-        d.kind = SIDECAR_DOWN_CHECKPOINT;
-        break;
-    case DOWN(RELOAD):
-        d.kind = SIDECAR_DOWN_RELOAD;
-        break;
-    case DOWN(SET_LOG_LEVEL):
-        d.kind = SIDECAR_DOWN_SET_LOG_LEVEL;
-        d.log_level = m->set_log_level->level;
-        break;
-    default:
-        d.kind = SIDECAR_DOWN_OTHER;
-        d.other = other_payload((int)m->payload_case, &m->base);
-    }
-    *ret = d;
-    return ERR_OK;
-}
-
-void wire_sidecar_down_encode(const SidecarDown *d, StrBuf *out)
-{
-    Pgswarm__V1__SidecarCommand m = PGSWARM__V1__SIDECAR_COMMAND__INIT;
-    Pgswarm__V1__SidecarHeartbeatAck ack = PGSWARM__V1__SIDECAR_HEARTBEAT_ACK__INIT;
-    Pgswarm__V1__Status status = PGSWARM__V1__STATUS__INIT;
-    Pgswarm__V1__Checkpoint checkpoint = PGSWARM__V1__CHECKPOINT__INIT;
-    Pgswarm__V1__ReloadConfig reload = PGSWARM__V1__RELOAD_CONFIG__INIT;
-    Pgswarm__V1__SetSidecarLogLevel level = PGSWARM__V1__SET_SIDECAR_LOG_LEVEL__INIT;
-    m.id = pb_text(d->id);
-    switch (d->kind) {
-    case SIDECAR_DOWN_HEARTBEAT_ACK:
-        m.payload_case = DOWN(HEARTBEAT_ACK);
-        ack.at_us = d->heartbeat_at_us;
-        m.heartbeat_ack = &ack;
-        break;
-    case SIDECAR_DOWN_STATUS:
-        m.payload_case = DOWN(STATUS);
-        m.status = &status;
-        break;
-    case SIDECAR_DOWN_CHECKPOINT:
-        m.payload_case = DOWN(CHECKPOINT);
-        m.checkpoint = &checkpoint;
-        break;
-    case SIDECAR_DOWN_RELOAD:
-        m.payload_case = DOWN(RELOAD);
-        m.reload = &reload;
-        break;
-    case SIDECAR_DOWN_SET_LOG_LEVEL:
-        m.payload_case = DOWN(SET_LOG_LEVEL);
-        level.level = pb_text(d->log_level);
-        m.set_log_level = &level;
-        break;
-    case SIDECAR_DOWN_OTHER:
-        BUG("a command of kind %d cannot be encoded", (int)d->kind);
     }
     pb_pack(&m.base, out);
 }

@@ -15,20 +15,7 @@ static size_t at_most(size_t n, size_t max)
     return n < max ? n : max;
 }
 
-/* What a site says is kept, shown and sent on many times: texts have an end, numbers are numbers.
- */
-enum { NAME_MAX_BYTES = 253, SENTENCE_MAX = 2000, QUERY_MAX = 4000 };
-
-static char *cut(char *s, size_t max)
-{
-    size_t n = strnlen(s, max + 1);
-    if (n <= max)
-        return s;
-    while (max > 0 && ((unsigned char)s[max] & 0xC0) == 0x80)
-        max--;
-    s[max] = '\0';
-    return s;
-}
+enum { QUERY_MAX = 4000 };
 
 static double number(double v)
 {
@@ -40,7 +27,7 @@ static ObjList databases_get(Arena *a, size_t n, Pgswarm__V1__DatabaseStat **in)
     n = at_most(n, STATS_MAX);
     DatabaseStat *out = n ? arena_array(a, DatabaseStat, n) : NULL;
     for (size_t i = 0; i < n; i++)
-        out[i] = (DatabaseStat){cut(in[i]->name, NAME_MAX_BYTES), in[i]->size_bytes,
+        out[i] = (DatabaseStat){wire_cut(in[i]->name, WIRE_NAME_MAX), in[i]->size_bytes,
                                 number(in[i]->cache_hit_ratio)};
     return (ObjList){out, n};
 }
@@ -50,9 +37,9 @@ static ObjList tables_get(Arena *a, size_t n, Pgswarm__V1__TableStat **in)
     n = at_most(n, STATS_MAX);
     TableStat *out = n ? arena_array(a, TableStat, n) : NULL;
     for (size_t i = 0; i < n; i++)
-        out[i] = (TableStat){.database = cut(in[i]->database, NAME_MAX_BYTES),
-                             .schema = cut(in[i]->schema, NAME_MAX_BYTES),
-                             .table = cut(in[i]->table, NAME_MAX_BYTES),
+        out[i] = (TableStat){.database = wire_cut(in[i]->database, WIRE_NAME_MAX),
+                             .schema = wire_cut(in[i]->schema, WIRE_NAME_MAX),
+                             .table = wire_cut(in[i]->table, WIRE_NAME_MAX),
                              .live_tuples = in[i]->live_tuples,
                              .dead_tuples = in[i]->dead_tuples,
                              .seq_scans = in[i]->seq_scans,
@@ -71,8 +58,8 @@ static ObjList queries_get(Arena *a, size_t n, Pgswarm__V1__SlowQuery **in)
     n = at_most(n, STATS_MAX);
     SlowQuery *out = n ? arena_array(a, SlowQuery, n) : NULL;
     for (size_t i = 0; i < n; i++)
-        out[i] = (SlowQuery){.query = cut(in[i]->query, QUERY_MAX),
-                             .database = cut(in[i]->database, NAME_MAX_BYTES),
+        out[i] = (SlowQuery){.query = wire_cut(in[i]->query, QUERY_MAX),
+                             .database = wire_cut(in[i]->database, WIRE_NAME_MAX),
                              .calls = in[i]->calls,
                              .rows = in[i]->rows,
                              .total_ms = number(in[i]->total_ms),
@@ -103,7 +90,7 @@ void wire_instance_get(Arena *a, const Pgswarm__V1__InstanceHealth *m, InstanceH
 #define X(f) ret->f = number(m->f);
     SAME_REALS(X)
 #undef X
-#define X(f) ret->f = cut(m->f, SENTENCE_MAX);
+#define X(f) ret->f = wire_cut(m->f, WIRE_SENTENCE_MAX);
     SAME_TEXTS(X)
 #undef X
     ret->databases = databases_get(a, m->n_databases, m->databases);
@@ -182,7 +169,7 @@ Pgswarm__V1__InstanceHealth *wire_instance_put(Arena *a, const InstanceHealth *h
 
 Endpoint wire_endpoint_get(const Pgswarm__V1__Endpoint *m)
 {
-    return m ? (Endpoint){cut(m->host, NAME_MAX_BYTES), m->port} : (Endpoint){"", 0};
+    return m ? (Endpoint){wire_cut(m->host, WIRE_NAME_MAX), m->port} : (Endpoint){"", 0};
 }
 
 Pgswarm__V1__Endpoint *wire_endpoint_put(Arena *a, Endpoint e)
@@ -204,17 +191,17 @@ void wire_cluster_health_get(Arena *a, const Pgswarm__V1__ClusterHealthReport *m
     for (size_t i = 0; i < n; i++)
         wire_instance_get(a, m->instances[i], &in[i]);
     *ret =
-        (ClusterHealth){.cluster_id = cut(m->cluster_id, NAME_MAX_BYTES),
-                        .name = cut(m->name, NAME_MAX_BYTES),
-                        .ns = cut(m->namespace_, NAME_MAX_BYTES),
+        (ClusterHealth){.cluster_id = wire_cut(m->cluster_id, WIRE_NAME_MAX),
+                        .name = wire_cut(m->name, WIRE_NAME_MAX),
+                        .ns = wire_cut(m->namespace_, WIRE_NAME_MAX),
                         .state = (unsigned)m->state < CLUSTER_STATE_COUNT ? (ClusterState)m->state
                                                                           : CLUSTER_UNKNOWN,
-                        .reason = cut(m->reason, SENTENCE_MAX),
+                        .reason = wire_cut(m->reason, WIRE_SENTENCE_MAX),
                         .instances = {in, n},
                         .replicas_wanted = m->replicas_wanted,
                         .applied_version = m->applied_version,
                         .at_us = m->at_us,
-                        .primary_pod = cut(m->primary_pod, NAME_MAX_BYTES),
+                        .primary_pod = wire_cut(m->primary_pod, WIRE_NAME_MAX),
                         .rw = wire_endpoint_get(m->rw),
                         .ro = wire_endpoint_get(m->ro)};
 }
@@ -247,13 +234,13 @@ void wire_event_get(Arena *a, const Pgswarm__V1__EventReport *m, EventReport *re
                          .at_us = m->at_us,
                          .severity = (unsigned)m->severity < SEV_COUNT ? (Severity)m->severity
                                                                        : SEV_UNKNOWN,
-                         .kind = cut(m->kind, NAME_MAX_BYTES),
-                         .cluster_name = cut(m->cluster_name, NAME_MAX_BYTES),
-                         .ns = cut(m->namespace_, NAME_MAX_BYTES),
-                         .pod_name = cut(m->pod_name, NAME_MAX_BYTES),
-                         .message = cut(m->message, SENTENCE_MAX),
-                         .operation_id = cut(m->operation_id, NAME_MAX_BYTES),
-                         .source = cut(m->source, NAME_MAX_BYTES)};
+                         .kind = wire_cut(m->kind, WIRE_NAME_MAX),
+                         .cluster_name = wire_cut(m->cluster_name, WIRE_NAME_MAX),
+                         .ns = wire_cut(m->namespace_, WIRE_NAME_MAX),
+                         .pod_name = wire_cut(m->pod_name, WIRE_NAME_MAX),
+                         .message = wire_cut(m->message, WIRE_SENTENCE_MAX),
+                         .operation_id = wire_cut(m->operation_id, WIRE_NAME_MAX),
+                         .source = wire_cut(m->source, WIRE_NAME_MAX)};
     WIRE_MAP_GET(a, m->n_data, m->data, &ret->data);
 }
 

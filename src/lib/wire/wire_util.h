@@ -6,6 +6,20 @@
 
 enum { WIRE_ITEMS_MAX = 2000 };
 
+/* What a site says is kept, shown and sent on many times: texts have an end, between characters. */
+enum { WIRE_NAME_MAX = 253, WIRE_SENTENCE_MAX = 2000 };
+
+static inline char *wire_cut(char *s, size_t max)
+{
+    size_t n = strnlen(s, max + 1);
+    if (n <= max)
+        return s;
+    while (max > 0 && ((unsigned char)s[max] & 0xC0) == 0x80)
+        max--;
+    s[max] = '\0';
+    return s;
+}
+
 /* protobuf-c wants char * that is never NULL; it does not write to it. */
 static inline char *pb_text(const char *s)
 {

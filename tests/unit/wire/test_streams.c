@@ -264,6 +264,138 @@ static void sidecars_both_ways(void **state)
     }
 }
 
+static void operations_both_ways(void **state)
+{
+    (void)state;
+    AUTO_ARENA a = arena_new();
+    SatelliteDown d;
+    SatelliteUp u;
+    OperationRequest ask = {.id = "7f",
+                            .ns = "ns",
+                            .cluster = "c",
+                            .kind = OP_SWITCHOVER,
+                            .pod = "c-1",
+                            .requested_by = "ann",
+                            .interactive = true,
+                            .max_lag_bytes = 1 << 20};
+    down_round_trip(a, &(SatelliteDown){.kind = DOWN_OPERATION, .operation = ask}, &d);
+    assert_int_equal(d.operation.kind, OP_SWITCHOVER);
+    assert_true(d.operation.interactive && d.operation.max_lag_bytes == 1 << 20);
+    assert_string_equal(d.operation.requested_by, "ann");
+    for (OperationKind k = OP_FAILOVER; k < OP_KIND_COUNT; k++) {
+        OperationRequest other = {.id = "8",
+                                  .kind = k,
+                                  .pod = "c-0",
+                                  .accept_data_loss = true,
+                                  .rolling = true,
+                                  .drain_timeout_seconds = 9};
+        down_round_trip(a, &(SatelliteDown){.kind = DOWN_OPERATION, .operation = other}, &d);
+        assert_int_equal(d.operation.kind, k);
+        assert_true(d.operation.accept_data_loss && d.operation.rolling);
+        assert_int_equal(d.operation.drain_timeout_seconds, 9);
+        assert_int_equal(operation_kind_of(operation_kind_name(k)), k);
+    }
+    down_round_trip(
+        a, &(SatelliteDown){.kind = DOWN_OPERATION_STEP, .operation_step = {"7f", VERB_ABORT}}, &d);
+    assert_int_equal(d.operation_step.verb, VERB_ABORT);
+    down_round_trip(a, &(SatelliteDown){.kind = DOWN_OPERATION_ACK, .operation_id = "7f"}, &d);
+    assert_string_equal(d.operation_id, "7f");
+    for (StepStatus s = STEP_NONE; s < STEP_STATUS_COUNT; s++) {
+        OperationProgress p = {.id = "7f",
+                               .kind = OP_RESTART,
+                               .step = 4,
+                               .steps_total = 9,
+                               .step_name = "fence",
+                               .status = s,
+                               .pod = "c-0",
+                               .detail = "12 sessions",
+                               .point_of_no_return = true,
+                               .started_us = 5,
+                               .took_ms = 80};
+        up_round_trip(a, &(SatelliteUp){.kind = UP_OPERATION_PROGRESS, .operation_progress = p},
+                      &u);
+        assert_int_equal(u.operation_progress.status, s);
+        assert_int_equal(u.operation_progress.took_ms, 80);
+        assert_string_equal(u.operation_progress.detail, "12 sessions");
+    }
+    for (Outcome o = OUTCOME_NONE; o < OUTCOME_COUNT; o++) {
+        OperationResult r = {.id = "7f", .outcome = o, .error = "no", .finished_us = 3};
+        up_round_trip(a, &(SatelliteUp){.kind = UP_OPERATION_RESULT, .operation_result = r}, &u);
+        assert_int_equal(u.operation_result.outcome, o);
+        assert_string_equal(u.operation_result.error, "no");
+    }
+    assert_int_equal(outcome_of("sunny"), OUTCOME_NONE);
+    assert_int_equal(step_status_of(NULL), STEP_NONE);
+    /* What is no kind, or a switchover as a member's operation, is none. */
+    Error err = {0};
+    assert_int_equal(wire_down_decode(a, SV("\x72\x02\x10\x01"), &d, &err), ERR_OK);
+    assert_int_equal(d.operation.kind, OP_NONE);
+    assert_int_equal(wire_down_decode(a, SV("\x72\x02\x10\x63"), &d, &err), ERR_OK);
+    assert_int_equal(d.operation.kind, OP_NONE);
+}
+
+static void orders_reach_a_sidecar(void **state)
+{
+    (void)state;
+    AUTO_ARENA a = arena_new();
+    Error err = {0};
+    SidecarOrder o = {.operation_id = "7f",
+                      .requested_by = "ann",
+                      .to = "c-1",
+                      .lsn = "0/5000028",
+                      .timeline_id = 3,
+                      .drain_seconds = 4,
+                      .stage = 2,
+                      .hold_seconds = 60,
+                      .timeout_seconds = 5,
+                      .force = true,
+                      .accept_data_loss = true};
+    SidecarDown got[SIDECAR_DOWN_COUNT];
+    for (SidecarDownKind k = SIDECAR_DOWN_FENCE; k < SIDECAR_DOWN_COUNT; k++) {
+        AUTO_STRBUF b = {0};
+        AUTO_STRBUF again = {0};
+        wire_sidecar_down_encode(&(SidecarDown){.id = "1", .kind = k, .order = o}, &b);
+        assert_int_equal(wire_sidecar_down_decode(a, view(&b), &got[k], &err), ERR_OK);
+        assert_int_equal(got[k].kind, k);
+        assert_string_equal(got[k].order.operation_id, "7f");
+        assert_non_null(got[k].order.to);
+        wire_sidecar_down_encode(&got[k], &again);
+        assert_true(sv_eq(view(&b), view(&again)));
+    }
+    assert_int_equal(got[SIDECAR_DOWN_FENCE].order.stage, 2);
+    assert_int_equal(got[SIDECAR_DOWN_FENCE].order.hold_seconds, 60);
+    assert_int_equal(got[SIDECAR_DOWN_FENCE].order.drain_seconds, 4);
+    assert_true(got[SIDECAR_DOWN_UNFENCE].order.force);
+    assert_int_equal(got[SIDECAR_DOWN_STOP_CLEAN].order.timeout_seconds, 5);
+    assert_int_equal(got[SIDECAR_DOWN_PROMOTE].order.timeout_seconds, 5);
+    assert_string_equal(got[SIDECAR_DOWN_HANDOVER].order.to, "c-1");
+    assert_string_equal(got[SIDECAR_DOWN_HANDOVER].order.lsn, "0/5000028");
+    assert_int_equal(got[SIDECAR_DOWN_HANDOVER].order.timeline_id, 3);
+    assert_true(got[SIDECAR_DOWN_FAILOVER].order.accept_data_loss);
+    assert_string_equal(got[SIDECAR_DOWN_PAUSE].order.requested_by, "ann");
+    assert_string_equal(sidecar_down_name(SIDECAR_DOWN_STOP_CLEAN), "stop_clean");
+
+    Follower f[] = {{"c-1", "streaming", "quorum", "0/5", "0/4"}};
+    SidecarUp up = {.id = "x",
+                    .kind = SIDECAR_UP_RESULT,
+                    .result = {.success = true,
+                               .clean = true,
+                               .code = "unavailable",
+                               .fence_operation = "7f",
+                               .handover_operation = "7f",
+                               .sessions = 12,
+                               .lease_epoch = 8,
+                               .followers = ITEMS(f)}};
+    AUTO_STRBUF b = {0};
+    SidecarUp r;
+    wire_sidecar_up_encode(&up, &b);
+    assert_int_equal(wire_sidecar_up_decode(a, view(&b), &r, &err), ERR_OK);
+    assert_int_equal(r.result.followers.n, 1);
+    assert_string_equal(((const Follower *)r.result.followers.at)->replayed_lsn, "0/4");
+    assert_string_equal(r.result.fence_operation, "7f");
+    assert_true(r.result.clean && r.result.lease_epoch == 8 && r.result.sessions == 12);
+}
+
 static void registration_both_ways(void **state)
 {
     (void)state;
@@ -349,9 +481,9 @@ static void what_is_not_known_is_told(void **state)
     assert_int_equal(wire_up_decode(a, SV("\x9a\x06\x02hi"), &r, &err), ERR_OK);
     assert_int_equal(r.kind, UP_OTHER);
     assert_int_equal(r.other, 99);
-    /* switchover_progress, which this program does not carry. */
-    assert_int_equal(wire_up_decode(a, SV("\x42\x00"), &r, &err), ERR_OK);
-    assert_int_equal(r.other, 8);
+    /* backup_status, which this program does not carry. */
+    assert_int_equal(wire_up_decode(a, SV("\x5a\x00"), &r, &err), ERR_OK);
+    assert_int_equal(r.other, 11);
     assert_int_equal(wire_up_decode(a, (StrView){0}, &r, &err), ERR_OK);
     assert_int_equal(r.other, 0);
     assert_int_equal(wire_up_decode(a, SV("\xff\xff"), &r, &err), ERR_MALFORMED);
@@ -390,6 +522,8 @@ int main(void)
         cmocka_unit_test(the_rest_goes_up),
         cmocka_unit_test(everything_goes_down),
         cmocka_unit_test(sidecars_both_ways),
+        cmocka_unit_test(operations_both_ways),
+        cmocka_unit_test(orders_reach_a_sidecar),
         cmocka_unit_test(registration_both_ways),
         cmocka_unit_test(strangers_are_limited),
         cmocka_unit_test(small_bytes_do_not_grow_large),

@@ -137,6 +137,8 @@ static const InboxFn INBOX[UP_KIND_COUNT] = {
     [UP_LOG] = on_log,
     [UP_POD_LOG] = on_answer,
     [UP_CREDENTIAL] = on_answer,
+    [UP_OPERATION_PROGRESS] = on_other,
+    [UP_OPERATION_RESULT] = on_other,
 };
 
 void inbox_message(Session *x, StrView msg)

@@ -95,19 +95,15 @@ static void do_log_level(Member *m, Link *k, const SidecarDown *cmd)
 
 static void refuse(Member *m, Link *k, const SidecarDown *cmd)
 {
-    /* By field number in proto/pgswarm/v1/sidecar.proto. */
-    static const char *const NAMES[] = {
-        [4] = "fence", [5] = "unfence", [7] = "promote", [8] = "create_database"};
-    const char *name = cmd->other > 0 && cmd->other < 9 ? NAMES[cmd->other] : NULL;
     Error err = {0};
-    if (name)
-        err_set(&err, ERR_UNIMPLEMENTED, "%s is not part of this version (%s); nothing was changed",
-                name, PGSWARM_VERSION);
-    else
+    bool database = cmd->kind == SIDECAR_DOWN_OTHER && cmd->other == 8;
+    if (cmd->kind == SIDECAR_DOWN_OTHER && !database)
         err_set(&err, ERR_UNIMPLEMENTED,
-                "this version (%s) knows no such command; nothing was "
-                "changed",
-                PGSWARM_VERSION);
+                "this version (%s) knows no such command (field %d); nothing was changed",
+                PGSWARM_VERSION, cmd->other);
+    else
+        err_set(&err, ERR_UNIMPLEMENTED, "%s is not part of this version (%s); nothing was changed",
+                database ? "create_database" : sidecar_down_name(cmd->kind), PGSWARM_VERSION);
     answer(m, k, cmd->id, &err);
 }
 

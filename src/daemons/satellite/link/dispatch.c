@@ -118,6 +118,36 @@ static void on_other(App *app, const SatelliteDown *m)
              m->other, log_quote(m->id));
 }
 
+static void on_operation(App *app, const SatelliteDown *m)
+{
+    const OperationRequest *r = &m->operation;
+    link_send(app->link,
+              &(SatelliteUp){.id = m->id,
+                             .kind = UP_OPERATION_RESULT,
+                             .operation_result = {
+                                 .id = r->id,
+                                 .kind = r->kind,
+                                 .ns = r->ns,
+                                 .cluster = r->cluster,
+                                 .outcome = OUTCOME_ROLLED_BACK,
+                                 .error = "operations are not part of this version; nothing was "
+                                          "changed",
+                                 .finished_us = clock_wall_us(),
+                             }});
+}
+
+static void on_operation_step(App *app, const SatelliteDown *m)
+{
+    (void)app;
+    log_warn("dispatch", "no such operation", "id=%s", log_quote(m->operation_step.id));
+}
+
+static void on_operation_ack(App *app, const SatelliteDown *m)
+{
+    (void)app;
+    log_debug("dispatch", "result stored", "id=%s", log_quote(m->operation_id));
+}
+
 static void on_heartbeat_ack(App *app, const SatelliteDown *m)
 {
     (void)app, (void)m; /* the link has taken note */
@@ -133,6 +163,9 @@ static void (*const HANDLERS[DOWN_KIND_COUNT])(App *, const SatelliteDown *) = {
     [DOWN_REQUEST_STORAGE_CLASSES] = on_request_classes,
     [DOWN_POD_LOG] = on_pod_log,
     [DOWN_CREDENTIAL] = on_credential,
+    [DOWN_OPERATION] = on_operation,
+    [DOWN_OPERATION_STEP] = on_operation_step,
+    [DOWN_OPERATION_ACK] = on_operation_ack,
 };
 _Static_assert(sizeof HANDLERS / sizeof *HANDLERS == DOWN_KIND_COUNT, "one handler a kind");
 
