@@ -24,5 +24,8 @@ bench-rest: all ## a list of 10,000 clusters, and the start-up of swarmctl
 bench-cost: all ## memory and CPU at rest in a running sandbox
 	tests/bench/rest_cost_bench $(B)/bin
 
-bench: bench-grpc bench-rest bench-cost ## all benches
-.PHONY: bench bench-grpc bench-rest bench-cost
+bench-ha: all $(TEST_PROGRAMS) ## how long clients cannot write: postmaster, pod, freeze, partition, switchover
+	$(E2E_ENV) tests/bench/ha_bench $(CYCLES)
+
+bench: bench-grpc bench-rest bench-cost bench-ha ## all benches
+.PHONY: bench bench-grpc bench-rest bench-cost bench-ha

@@ -43,9 +43,14 @@ PYTESTS ?= tests/integration
 check-integration: all $(TEST_PROGRAMS) ## integration tests against real PostgreSQL, kubectl, grpcio, git
 	PGSWARM_BIN=$(abspath $(B)/bin) PGSWARM_TEST_BIN=$(abspath $(B)/tests/bin) $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTESTS)
 
-check-e2e: all ## the whole chain in a sandbox: two sites, PostgreSQL 15 and 17
+E2E_ENV = PGSWARM_BIN=$(abspath $(B)/bin) PGSWARM_TEST_BIN=$(abspath $(B)/tests/bin)
+check-e2e: all $(TEST_PROGRAMS) ## the whole chain in a sandbox, and the core scenarios of high availability
 	tools/pg-root 17
-	PGSWARM_BIN=$(abspath $(B)/bin) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e
+	$(E2E_ENV) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e
+
+# N cycles of random faults from SEED on; without N all scenario files.
+chaos: all $(TEST_PROGRAMS) ## all scenarios; with N=100 [SEED=..] random faults, a row each
+	$(E2E_ENV) $(if $(N),tests/e2e/chaos $(N) $(SEED),tests/e2e/scenario)
 
 check-layers: ## layers point one way
 	@tools/check-layers
@@ -73,4 +78,4 @@ format-check: ## clang-format, as a check
 tidy: compile_commands.json $(PB_H) ## clang-tidy over src/
 	clang-tidy -quiet -p . $(ALL_SRC)
 
-.PHONY: unit-bins check check-e2e check-unit check-integration check-layers check-size check-banned check-static format format-check tidy generated check-generated
+.PHONY: unit-bins check check-e2e chaos check-unit check-integration check-layers check-size check-banned check-static format format-check tidy generated check-generated

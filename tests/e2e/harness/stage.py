@@ -1,0 +1,65 @@
+"""Where scenarios are played: one sandbox, and a cluster for each topology, used again while it is whole."""
+import os
+import time
+
+from . import cluster as clusters
+from .player import Broken, Player
+from .sandbox import Sandbox
+
+
+class Stage:
+    def __init__(self, sandbox=None, say=print):
+        self.sandbox, self.own, self.say = sandbox or Sandbox(), sandbox is None, say
+        self.made, self.count = {}, 0
+        if self.own:
+            self.sandbox.ctl("sandbox", "up", "--site", "edge-a:region=us-east,tier=edge")
+
+    def cluster(self, topology):
+        key = tuple(sorted(topology.items()))
+        if key not in self.made:
+            self.count += 1
+            self.made[key] = clusters.create(self.sandbox, f"ha-{self.count}", topology)
+        return self.made[key]
+
+    def spoil(self, topology):
+        """What a failed scenario left is looked at in its logs, not used again."""
+        c = self.made.pop(tuple(sorted(topology.items())), None)
+        if c:
+            clusters.remove(self.sandbox, c.short)
+
+    def play(self, scenario, ask=None):
+        """The figures of the scenario; Broken with what the logs say."""
+        began = time.monotonic()
+        self.say(f"{scenario.number} {scenario.name}")
+        try:
+            c = self.cluster(scenario.topology)
+            m = Player(scenario, c, self.sandbox.folder, self.say, ask).play()
+        except AssertionError as e:
+            self.say(f"    BROKEN after {time.monotonic() - began:.1f} s: {e}")
+            tail = self.tail(scenario)
+            self.spoil(scenario.topology)
+            raise Broken(f"{scenario.path}: {e}\n{tail}") from None
+        if m:
+            self.say(f"    ok: gap {m['gap']:.0f} ms, lost {m['lost']} of {m['acked']}, overlap {m['overlap']:.0f} ms")
+        return m
+
+    def tail(self, scenario):
+        c = self.made.get(tuple(sorted(scenario.topology.items())))
+        if not c:
+            return self.sandbox.logs()
+        out = [self.sandbox.ctl("cluster", "show", c.name, check=False).stdout,
+               self.sandbox.ctl("events", "--cluster", c.name, "--limit", "60", check=False).stdout]
+        for pod in sorted(c.pods()):
+            for container in ("failover", "postgres"):
+                p = self.sandbox.kubectl(c.site, "-n", clusters.NS, "logs", pod, "-c", container, "--tail", "40",
+                                         check=False)
+                out.append(f"--- {pod} {container}\n{p.stdout}")
+        return "\n".join(out)
+
+    def close(self):
+        if self.own:
+            self.sandbox.close()
+
+
+def specs(folder=os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "specs")):
+    return sorted(os.path.join(folder, f) for f in os.listdir(folder) if f.endswith(".spec"))
