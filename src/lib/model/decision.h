@@ -23,7 +23,7 @@ typedef struct DecisionRecord {
 void decision_hash(const DecisionRecord *d, char ret[DECISION_HASH + 1]);
 /* As the data of an EventReport, and back (false: not a decision). Strings are shared. */
 StrMap decision_to_map(Arena *a, const DecisionRecord *d);
-bool decision_from_map(Arena *a, const char *member, StrMap m, DecisionRecord *ret);
+bool decision_from_map(const char *member, StrMap m, DecisionRecord *ret);
 
 typedef enum ChainFault {
     CHAIN_OK,
