@@ -80,4 +80,5 @@ typedef enum OperationVerb { VERB_NONE, VERB_CONTINUE, VERB_ABORT, VERB_COUNT } 
 typedef struct OperationStepWord {
     const char *id;
     OperationVerb verb;
+    uint32_t step; /* the one that waits; 0: whichever it is */
 } OperationStepWord;

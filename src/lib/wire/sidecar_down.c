@@ -32,6 +32,7 @@ const char *sidecar_down_name(SidecarDownKind k)
  * as it is called here and there. */
 /* clang-format off */
 #define ORDERS(ORDER)                                                                             \
+    ORDER(STATUS, status, Status, status, T(operation_id, operation_id))                           \
     ORDER(FENCE, fence, Fence, fence,                                                             \
           T(operation_id, operation_id) T(requested_by, requested_by) N(stage, stage)             \
           N(drain_seconds, drain_timeout_seconds) N(hold_seconds, hold_seconds))                  \
@@ -96,9 +97,6 @@ static void payload_get(const Pgswarm__V1__SidecarCommand *m, SidecarDown *d)
         d->kind = SIDECAR_DOWN_HEARTBEAT_ACK;
         d->heartbeat_at_us = m->heartbeat_ack->at_us;
         break;
-    case CASE(STATUS):
-        d->kind = SIDECAR_DOWN_STATUS;
-        break;
     case CASE(CHECKPOINT):
         d->kind = SIDECAR_DOWN_CHECKPOINT;
         break;
@@ -144,11 +142,6 @@ static void payload_put(Arena *a, const SidecarDown *d, Pgswarm__V1__SidecarComm
         m->heartbeat_ack = arena_new_of(a, Pgswarm__V1__SidecarHeartbeatAck);
         pgswarm__v1__sidecar_heartbeat_ack__init(m->heartbeat_ack);
         m->heartbeat_ack->at_us = d->heartbeat_at_us;
-        break;
-    case SIDECAR_DOWN_STATUS:
-        m->payload_case = CASE(STATUS);
-        m->status = arena_new_of(a, Pgswarm__V1__Status);
-        pgswarm__v1__status__init(m->status);
         break;
     case SIDECAR_DOWN_CHECKPOINT:
         m->payload_case = CASE(CHECKPOINT);

@@ -55,7 +55,7 @@ typedef struct SidecarUp {
 typedef enum SidecarDownKind {
     SIDECAR_DOWN_OTHER,
     SIDECAR_DOWN_HEARTBEAT_ACK,
-    SIDECAR_DOWN_STATUS,
+    SIDECAR_DOWN_STATUS, /* with an order: operation_id may be "" */
     SIDECAR_DOWN_CHECKPOINT,
     SIDECAR_DOWN_RELOAD,
     SIDECAR_DOWN_SET_LOG_LEVEL,

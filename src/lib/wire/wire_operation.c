@@ -40,7 +40,8 @@ OperationRequest wire_member_operation_get(const Pgswarm__V1__MemberOperation *m
 OperationStepWord wire_operation_step_get(const Pgswarm__V1__OperationStep *m)
 {
     return (OperationStepWord){wire_cut(m->operation_id, WIRE_NAME_MAX),
-                               (unsigned)m->verb < VERB_COUNT ? (OperationVerb)m->verb : VERB_NONE};
+                               (unsigned)m->verb < VERB_COUNT ? (OperationVerb)m->verb : VERB_NONE,
+                               m->step};
 }
 
 OperationProgress wire_operation_progress_get(const Pgswarm__V1__OperationProgress *m)
@@ -112,6 +113,7 @@ Pgswarm__V1__OperationStep *wire_operation_step_put(Arena *a, const OperationSte
     pgswarm__v1__operation_step__init(m);
     m->operation_id = pb_text(w->id);
     m->verb = (Pgswarm__V1__OperationStep__Verb)w->verb;
+    m->step = w->step;
     return m;
 }
 

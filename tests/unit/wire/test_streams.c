@@ -296,8 +296,10 @@ static void operations_both_ways(void **state)
         assert_int_equal(operation_kind_of(operation_kind_name(k)), k);
     }
     down_round_trip(
-        a, &(SatelliteDown){.kind = DOWN_OPERATION_STEP, .operation_step = {"7f", VERB_ABORT}}, &d);
+        a, &(SatelliteDown){.kind = DOWN_OPERATION_STEP, .operation_step = {"7f", VERB_ABORT, 4}},
+        &d);
     assert_int_equal(d.operation_step.verb, VERB_ABORT);
+    assert_int_equal(d.operation_step.step, 4);
     down_round_trip(a, &(SatelliteDown){.kind = DOWN_OPERATION_ACK, .operation_id = "7f"}, &d);
     assert_string_equal(d.operation_id, "7f");
     for (StepStatus s = STEP_NONE; s < STEP_STATUS_COUNT; s++) {
