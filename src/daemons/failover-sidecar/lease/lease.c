@@ -2,45 +2,56 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/vec.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WATCH_IDLE_MS = 60 * 1000 };
+enum { WATCH_IDLE_MS = 60 * 1000, EDIT_TRIES = 8 };
+
+typedef struct Edit {
+    LeaseEdit e;
+    Arena *arena; /* of its notes */
+    unsigned tries;
+} Edit;
 
 struct Lease {
     LeaseConfig cfg;
     char selector[LEASE_TEXT + 16];
     KubeWatch *watch;
     KubeCall *write, *read;
-    Timer *write_timer;
+    Timer *write_timer, *read_timer;
     cJSON *seen; /* the object as last seen */
     LeaseInfo info;
     bool known;
     uint64_t renewed_at; /* when we saw the last renewal */
+    uint64_t read_at;    /* when a read that was answered was sent; 0: none */
     uint64_t sent_at;
     LeaseDone done;
+    LeaseDone read_done; /* of lease_read; NULL: nobody waits */
+    uint64_t read_sent_at;
+    VEC(Edit *) edits;
+    KubeCall *edit_call;
+    Timer *pump;
 };
 
-static bool differs(const LeaseInfo *a, const LeaseInfo *b)
-{
-    return a->exists != b->exists || a->epoch != b->epoch || a->system_id != b->system_id ||
-           !str_eq(a->holder, b->holder) || !str_eq(a->primary_addr, b->primary_addr);
-}
+static void pump_soon(Lease *l);
 
 static void take(Lease *l, const cJSON *obj)
 {
-    LeaseInfo next = {0};
+    LeaseInfo next;
+    memset(&next, 0, sizeof next);
     if (obj)
         lease_parse(obj, &next);
-    bool renewed =
-        !l->known || !str_eq(next.renewed, l->info.renewed) || !str_eq(next.holder, l->info.holder);
-    bool changed = !l->known || differs(&next, &l->info);
+    bool renewed = !l->known || next.exists != l->info.exists ||
+                   !str_eq(next.renewed, l->info.renewed) || !str_eq(next.holder, l->info.holder);
+    bool changed = !l->known || !lease_same(&next, &l->info);
     cJSON_Delete(l->seen);
     l->seen = obj ? cJSON_Duplicate(obj, true) : NULL;
-    l->info = next;
+    memcpy(&l->info, &next, sizeof next);
     l->known = true;
     if (renewed)
         l->renewed_at = clock_boot_ms();
+    pump_soon(l);
     if (changed)
         l->cfg.on_change(l->cfg.ctx);
 }
@@ -51,6 +62,16 @@ static bool is_older(const Lease *l, const cJSON *obj)
     uint64_t have, got;
     return l->seen && str_to_u64(l->info.rv, &have) &&
            str_to_u64(str_or(kube_str(obj, "metadata.resourceVersion"), ""), &got) && got <= have;
+}
+
+static bool same_version(const Lease *l, const cJSON *obj)
+{
+    return l->seen && str_eq(l->info.rv, kube_str(obj, "metadata.resourceVersion"));
+}
+
+static uint32_t patience_ms(const Lease *l)
+{
+    return l->cfg.seconds * 1000 / 3;
 }
 
 static void on_event(void *ctx, KubeEvent ev, const cJSON *obj)
@@ -96,7 +117,15 @@ void lease_free(Lease *l)
     kube_watch_stop(l->watch);
     kube_cancel(l->write);
     kube_cancel(l->read);
+    kube_cancel(l->edit_call);
     timer_stop(l->write_timer);
+    timer_stop(l->read_timer);
+    timer_stop(l->pump);
+    for (size_t i = 0; i < l->edits.n; i++)
+        arena_free(l->edits.at[i]->arena);
+    for (size_t i = 0; i < l->edits.n; i++)
+        free(l->edits.at[i]);
+    vec_done(&l->edits);
     cJSON_Delete(l->seen);
     free(l);
 }
@@ -123,7 +152,7 @@ bool lease_expired(const Lease *l)
 
 bool lease_busy(const Lease *l)
 {
-    return l->done || l->read;
+    return l->done || l->read || l->edit_call;
 }
 
 static void finish(Lease *l, const Error *err)
@@ -133,16 +162,44 @@ static void finish(Lease *l, const Error *err)
     l->write_timer = NULL;
     l->done = NULL;
     done(l->cfg.ctx, err, l->sent_at);
+    pump_soon(l);
 }
 
 static void on_read(void *ctx, const Error *err, const cJSON *obj)
 {
     Lease *l = ctx;
+    LeaseDone done = l->read_done;
+    bool absent = err && err->code == ERR_NOT_FOUND;
     l->read = NULL;
-    if (!err)
-        take(l, obj);
-    else if (err->code == ERR_NOT_FOUND)
-        take(l, NULL);
+    l->read_done = NULL;
+    timer_stop(l->read_timer);
+    l->read_timer = NULL;
+    if (!err || absent) {
+        l->read_at = l->read_sent_at;
+        if (absent || !is_older(l, obj) || same_version(l, obj))
+            take(l, obj);
+    }
+    if (done)
+        done(l->cfg.ctx, absent ? NULL : err, l->read_sent_at);
+    pump_soon(l);
+}
+
+static void on_read_too_slow(void *ctx)
+{
+    Lease *l = ctx;
+    kube_cancel(l->read);
+    Error err;
+    err_set(&err, ERR_TIMEOUT, "the API server did not answer within %u ms", patience_ms(l));
+    on_read(l, &err, NULL);
+}
+
+static void read_again(Lease *l)
+{
+    if (l->read)
+        return;
+    l->read_sent_at = clock_boot_ms();
+    l->read_timer = timer_start(kube_loop(l->cfg.kube), patience_ms(l), 0, on_read_too_slow, l);
+    l->read = kube_get(l->cfg.kube, &KUBE_LEASE, l->cfg.ns, l->cfg.name, on_read, l);
 }
 
 static void on_written(void *ctx, const Error *err, const cJSON *obj)
@@ -151,8 +208,8 @@ static void on_written(void *ctx, const Error *err, const cJSON *obj)
     l->write = NULL;
     if (!err)
         take(l, obj);
-    else if (err->code == ERR_CONFLICT || err->code == ERR_EXISTS || err->code == ERR_NOT_FOUND)
-        l->read = kube_get(l->cfg.kube, &KUBE_LEASE, l->cfg.ns, l->cfg.name, on_read, l);
+    else
+        read_again(l); /* a conflict, or nobody knows whether it was written */
     finish(l, err);
 }
 
@@ -164,8 +221,8 @@ static void on_too_slow(void *ctx)
     kube_cancel(l->write);
     l->write = NULL;
     Error err;
-    err_set(&err, ERR_TIMEOUT, "the API server did not answer within %u ms",
-            l->cfg.seconds * 1000 / 3);
+    err_set(&err, ERR_TIMEOUT, "the API server did not answer within %u ms", patience_ms(l));
+    read_again(l);
     finish(l, &err);
 }
 
@@ -173,8 +230,7 @@ static void begin(Lease *l, LeaseDone done)
 {
     l->done = done;
     l->sent_at = clock_boot_ms();
-    l->write_timer =
-        timer_start(kube_loop(l->cfg.kube), l->cfg.seconds * 1000 / 3, 0, on_too_slow, l);
+    l->write_timer = timer_start(kube_loop(l->cfg.kube), patience_ms(l), 0, on_too_slow, l);
 }
 
 void lease_create(Lease *l, const LeaseClaim *claim, LeaseDone done)
@@ -191,4 +247,98 @@ void lease_renew(Lease *l, const LeaseClaim *claim, LeaseDone done)
     begin(l, done);
     l->write = kube_update(l->cfg.kube, &KUBE_LEASE, l->cfg.ns, body, on_written, l);
     cJSON_Delete(body);
+}
+
+void lease_read(Lease *l, LeaseDone done)
+{
+    l->read_done = done;
+    read_again(l);
+}
+
+bool lease_reading(const Lease *l)
+{
+    return l->read;
+}
+
+uint64_t lease_read_at(const Lease *l)
+{
+    return l->read_at;
+}
+
+void lease_doubt(Lease *l)
+{
+    l->known = false;
+    read_again(l);
+}
+
+/* ---- edits ---- */
+
+static void edit_end(Lease *l, const Error *err)
+{
+    Edit *e = l->edits.at[0];
+    LeaseEdit told = e->e;
+    vec_remove(&l->edits, 0);
+    arena_free(e->arena);
+    free(e);
+    pump_soon(l);
+    told.done(told.ctx, err);
+}
+
+static void on_edited(void *ctx, const Error *err, const cJSON *obj)
+{
+    Lease *l = ctx;
+    Edit *e = l->edits.at[0];
+    l->edit_call = NULL;
+    if (!err)
+        take(l, obj);
+    if (err && err->code == ERR_CONFLICT && ++e->tries < EDIT_TRIES) {
+        read_again(l); /* and when that is answered, the pump goes on */
+        pump_soon(l);
+        return;
+    }
+    if (err)
+        read_again(l);
+    edit_end(l, err);
+}
+
+static void pump(void *ctx)
+{
+    Lease *l = ctx;
+    timer_stop(l->pump);
+    l->pump = NULL;
+    if (!l->edits.n || lease_busy(l) || !l->known)
+        return; /* whatever is under way pumps again */
+    Edit *e = l->edits.at[0];
+    Error err = {0};
+    if (!l->info.exists)
+        err_set(&err, ERR_NOT_FOUND, "there is no lease %s", l->cfg.name);
+    else if (e->e.still && !e->e.still(e->e.ctx, &l->info))
+        err_set(&err, ERR_CONFLICT, "the lease is not as it was any more");
+    if (err.code) {
+        edit_end(l, &err);
+        return;
+    }
+    cJSON *body = lease_notes_body(l->seen, e->e.notes, e->e.n);
+    l->edit_call = kube_update(l->cfg.kube, &KUBE_LEASE, l->cfg.ns, body, on_edited, l);
+    cJSON_Delete(body);
+}
+
+static void pump_soon(Lease *l)
+{
+    if (l->edits.n && !l->pump)
+        l->pump = timer_start(kube_loop(l->cfg.kube), 0, 0, pump, l);
+}
+
+void lease_edit(Lease *l, const LeaseEdit *given)
+{
+    Edit *e = xnew(Edit);
+    e->e = *given;
+    e->arena = arena_new_sized(512);
+    for (size_t i = 0; i < e->e.n; i++) {
+        LeaseNote *note = &e->e.notes[i];
+        note->key = arena_strdup(e->arena, note->key);
+        note->value = note->value ? arena_strdup(e->arena, note->value) : NULL;
+    }
+    vec_push(&l->edits, e);
+    pump_soon(l);
 }

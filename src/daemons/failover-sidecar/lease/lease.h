@@ -1,4 +1,5 @@
-/* lease/lease.h - the cluster's Lease: watched by all, written by its holder only.
+/* lease/lease.h - the cluster's Lease: watched by all. Its holder renews it; others take it
+ * when it is free or expired, and write annotations that ask for something (lease_edit).
  *
  * Every write is a compare-and-swap on resourceVersion; a conflict is told as such and the object
  * read again, never forced. Ages are counted from our own observation on CLOCK_BOOTTIME: the wall
@@ -29,4 +30,27 @@ uint64_t lease_age_ms(const Lease *l); /* since we saw it renewed */
 typedef void (*LeaseDone)(void *ctx, const Error *err, uint64_t sent_ms);
 bool lease_busy(const Lease *l);
 void lease_create(Lease *l, const LeaseClaim *claim, LeaseDone done);
+/* Any change of a lease that exists, over the object as it was last seen: renewed, taken (epoch
+ * + 1), released (holder ""), handed over. CONFLICT: somebody was faster, nothing was written; the
+ * lease is read again. TIMEOUT, UNAVAILABLE: it may have been written or not. */
 void lease_renew(Lease *l, const LeaseClaim *claim, LeaseDone done);
+/* Read it now: on_change comes as usual, `done` in any case. */
+void lease_read(Lease *l, LeaseDone done);
+bool lease_reading(const Lease *l);
+/* When the last read that was answered was sent (clock_boot_ms); 0: none was asked for. */
+uint64_t lease_read_at(const Lease *l);
+/* We stood still, or were told otherwise: not known until it is read again. */
+void lease_doubt(Lease *l);
+
+/* Write annotations and nothing else, by whoever runs this: compare-and-swap, tried again after a
+ * conflict as long as `still` (may be NULL) agrees with the lease as it is then. Waits for its turn
+ * behind a write that is under way. done comes once, never from inside; ERR_CONFLICT: `still` said
+ * no. Cancelled (done is not called) by lease_free. */
+typedef struct LeaseEdit {
+    LeaseNote notes[LEASE_NOTES]; /* copied */
+    size_t n;
+    bool (*still)(void *ctx, const LeaseInfo *now);
+    void (*done)(void *ctx, const Error *err);
+    void *ctx;
+} LeaseEdit;
+void lease_edit(Lease *l, const LeaseEdit *e);

@@ -130,27 +130,6 @@ static void on_done(void *ctx, const Error *err)
     member_action_done(ctx, err);
 }
 
-/* Whom to follow, from the lease; the password from the Secret. */
-static ErrCode put_upstream(Member *m, LpMsg *msg, Arena *a, Error *err)
-{
-    const LeaseInfo *l = lease_info(m->lease);
-    char host[LEASE_TEXT];
-    uint16_t port;
-    if (!addr_split(l->primary_addr, host, sizeof host, &port))
-        return err_set(err, ERR_INVALID, "the lease's primary-addr: '%s' is not HOST:PORT",
-                       l->primary_addr);
-    if (config_secret(a, m->mc.cfg, "replication-password", &msg->text[LPF_PASSWORD], err))
-        return err->code;
-    msg->text[LPF_HOST] = arena_strdup(a, host);
-    msg->text[LPF_LEADER] = l->holder;
-    msg->text[LPF_USER] = "repl_user";
-    msg->text[LPF_SLOT] = arena_printf(a, "member_%u", m->mc.cfg->ordinal);
-    msg->num[LPF_PORT] = port;
-    msg->num[LPF_EPOCH] = l->epoch;
-    msg->num[LPF_SYSTEM_ID] = l->system_id;
-    return ERR_OK;
-}
-
 static ErrCode prepare(Member *m, Action act, LpMsg *msg, Arena *a, Error *err)
 {
     msg->num[LPF_EPOCH] = lease_info(m->lease)->epoch;
@@ -165,14 +144,7 @@ static ErrCode prepare(Member *m, Action act, LpMsg *msg, Arena *a, Error *err)
         return ERR_OK;
     case ACT_CLONE:
         msg->type = LP_BASEBACKUP;
-        return put_upstream(m, msg, a, err);
-    case ACT_START_STANDBY:
-        msg->type = LP_START;
-        msg->num[LPF_ROLE] = LP_ROLE_STANDBY;
-        return put_upstream(m, msg, a, err);
-    case ACT_FOLLOW:
-        msg->type = LP_FOLLOW;
-        return put_upstream(m, msg, a, err);
+        return member_put_upstream(m, msg, a, err);
     case ACT_STOP_NOW:
         msg->type = LP_STOP;
         msg->num[LPF_MODE] = LP_STOP_IMMEDIATE;
@@ -181,6 +153,17 @@ static ErrCode prepare(Member *m, Action act, LpMsg *msg, Arena *a, Error *err)
     case ACT_CREATE_LEASE:
     case ACT_RECREATE_LEASE:
     case ACT_RENEW:
+    case ACT_FOLLOW:
+    case ACT_REJOIN:
+    case ACT_START_SEALED:
+    case ACT_KILL:
+    case ACT_CONFIRM:
+    case ACT_SEAL:
+    case ACT_PUBLISH:
+    case ACT_WITHDRAW:
+    case ACT_TAKE:
+    case ACT_PROMOTE:
+    case ACT_RELEASE:
     case ACTION_COUNT:
         break;
     }
@@ -207,7 +190,7 @@ void member_act(Member *m, Action act)
     log_info("member", "acting", "action=%s epoch=%" PRIu64, action_name(act),
              lease_info(m->lease)->epoch);
     m->under_way = act;
-    if (act == ACT_START_PRIMARY || act == ACT_START_STANDBY)
+    if (act == ACT_START_PRIMARY || act == ACT_REJOIN)
         *m->fatal = 0;
     if (act == ACT_CREATE_LEASE)
         create_lease(m, 1);
@@ -217,6 +200,8 @@ void member_act(Member *m, Action act)
         m->under_way = ACT_NONE;
     else if (act == ACT_RENEW)
         member_renew(m);
+    else if (act == ACT_FOLLOW || act == ACT_REJOIN)
+        member_join(m, act);
     else
         ask_launcher(m, act);
 }

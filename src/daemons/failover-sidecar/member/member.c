@@ -52,7 +52,7 @@ void member_action_done(Member *m, const Error *err)
         if (done != ACT_RENEW)
             snprintf(m->problem, sizeof m->problem, "%s failed: %.300s", action_name(done),
                      err->msg);
-    } else if (done != ACT_START_PRIMARY && done != ACT_START_STANDBY) {
+    } else if (done != ACT_START_PRIMARY && done != ACT_REJOIN) {
         *m->problem = 0;
         backoff_reset(&m->backoff); /* a start has only worked when it lasts: see note_exit */
     }
@@ -164,10 +164,13 @@ static void update_label(Member *m)
         podlabel_set(m->label, "replica");
         break;
     case MEMBER_WAITING:
+    case MEMBER_REJOINING:
         podlabel_set(m->label, NULL);
         break;
     case MEMBER_STARTING:
     case MEMBER_INITIALISING:
+    case MEMBER_CONTENDING:
+    case MEMBER_PROMOTING:
     case MEMBER_STATE_COUNT:
         break; /* what it was stays until it is known what it is */
     }

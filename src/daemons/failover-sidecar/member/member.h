@@ -8,7 +8,7 @@
 #include "kube/kube.h"
 #include "launcher/client.h"
 #include "link/satellite.h"
-#include "member/table.h"
+#include "model/election.h"
 #include "pg/pool.h"
 
 typedef struct Member Member;

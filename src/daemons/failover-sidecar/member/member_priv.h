@@ -52,10 +52,14 @@ uint64_t permit_ms(const Member *m); /* how long a renewal lets PostgreSQL run *
 bool permit_fresh(const Member *m);
 void member_permit(Member *m, uint64_t deadline); /* to the launcher, for a running primary */
 
+/* join.c */
+void member_join(Member *m, Action act); /* ACT_FOLLOW, ACT_REJOIN */
+ErrCode member_put_upstream(Member *m, LpMsg *msg, Arena *a, Error *err) MUST_USE;
+
 /* away.c */
 void member_api_away(Member *m, bool away);
 
 /* member.c */
-void member_kick(void *member); /* step in this turn */
-void member_action_done(Member *m, const Error *err);
+void member_kick(void *member);                       /* step in this turn */
+void member_action_done(Member *m, const Error *err); /* of the action under way, once */
 void member_event(Member *m, Severity s, const char *kind, const char *fmt, ...) PRINTF_LIKE(4, 5);

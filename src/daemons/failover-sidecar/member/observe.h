@@ -2,7 +2,7 @@
 #pragma once
 #include "core/launcher_proto.h"
 #include "lease/lease_json.h"
-#include "member/table.h"
+#include "model/election.h"
 
 typedef struct Facts {
     const LpMsg *launcher; /* NULL: it does not answer */

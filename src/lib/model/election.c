@@ -1,4 +1,4 @@
-#include "member/table.h"
+#include "model/election.h"
 
 /* Sets of views, as bits. */
 #define L(v) (1u << LEASE_##v)
@@ -6,7 +6,7 @@
 #define P(v) (1u << PG_##v)
 #define ANY ~0u
 #define L_MINE (L(MINE_NEW) | L(MINE))
-#define L_OTHERS (L(OTHER) | L(EXPIRED) | L(FREE) | L(OTHER_NEW))
+#define L_OTHERS (L(OTHER) | L(EXPIRED) | L(FREE) | L(OTHER_NEW) | L(LATE))
 #define D_NOTHING (D(EMPTY) | D(LOST))
 #define NOT_BUILT "; automatic failover is not part of this version"
 
@@ -63,7 +63,7 @@ static const Row ROWS[] = {
     ROW(L(OTHER_NEW), D_NOTHING, P(DOWN), 0, 0, WAITING, NONE, false,
         "waiting: %s has not initialised the cluster yet"),
     ROW(L(OTHER), D_NOTHING, P(DOWN), 0, 0, CLONING, CLONE, false, NULL),
-    ROW(L(OTHER) | L(EXPIRED), D(STANDBY), P(DOWN), 0, 0, STARTING, START_STANDBY, false, NULL),
+    ROW(L(OTHER) | L(LATE) | L(EXPIRED), D(STANDBY), P(DOWN), 0, 0, STARTING, REJOIN, false, NULL),
     ROW(L(OTHER), ANY, P(STANDBY), IF_FOLLOWS, 0, REPLICA, NONE, false, NULL),
     ROW(L(OTHER), ANY, P(STANDBY), 0, IF_FOLLOWS, REPLICA, FOLLOW, false, NULL),
 
@@ -110,15 +110,17 @@ Decision member_decide(const Observation *o)
 
 const char *member_state_name(MemberState s)
 {
-    static const char *const NAMES[] = {"starting", "waiting", "initialising",
-                                        "cloning",  "primary", "replica"};
+    static const char *const NAMES[] = {"starting",   "waiting",   "initialising",
+                                        "cloning",    "primary",   "replica",
+                                        "contending", "promoting", "rejoining"};
     return s < MEMBER_STATE_COUNT ? NAMES[s] : "?";
 }
 
 const char *action_name(Action a)
 {
     static const char *const NAMES[] = {
-        "none",          "create-lease", "recreate-lease", "renew",  "initdb",
-        "start-primary", "clone",        "start-standby",  "follow", "stop-now"};
+        "none",    "create-lease", "recreate-lease", "renew",    "initdb", "start-primary", "clone",
+        "follow",  "rejoin",       "start-sealed",   "stop-now", "kill",   "confirm",       "seal",
+        "publish", "withdraw",     "take",           "promote",  "release"};
     return a < ACTION_COUNT ? NAMES[a] : "?";
 }

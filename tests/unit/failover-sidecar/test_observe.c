@@ -1,0 +1,84 @@
+#include "member/observe.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static LpMsg launcher_of(LpData data, LpRole stamp, uint64_t epoch)
+{
+    LpMsg m = {.type = LP_STATE};
+    m.num[LPF_DATA] = data;
+    m.num[LPF_STAMP_ROLE] = stamp;
+    m.num[LPF_STAMP_EPOCH] = epoch;
+    m.num[LPF_SYSTEM_ID] = 77;
+    return m;
+}
+
+static void observations(void **state)
+{
+    (void)state;
+    LpMsg m = launcher_of(LP_DATA_READY, LP_ROLE_PRIMARY, 4);
+    LeaseInfo l = {.exists = true,
+                   .holder = "a-0",
+                   .epoch = 4,
+                   .system_id = 77,
+                   .primary_addr = "198.18.0.2:5432"};
+    Facts f = {.launcher = &m, .lease = &l, .lease_known = true, .pod = "a-0", .first = true};
+    Observation o = member_observe(&f);
+    assert_int_equal(o.lease, LEASE_MINE);
+    assert_int_equal(o.data, DATA_PRIMARY);
+    assert_int_equal(o.flags, IF_FIRST | IF_EPOCH);
+    l.system_id = 78;
+    assert_int_equal(member_observe(&f).data, DATA_ALIEN);
+    l.system_id = 0;
+    assert_int_equal(member_observe(&f).lease, LEASE_MINE_NEW);
+    assert_int_equal(member_observe(&f).data, DATA_PRIMARY);
+    f.lease_expired = true; /* of one's own lease, that says nothing */
+    assert_int_equal(member_observe(&f).lease, LEASE_MINE_NEW);
+    f.pod = "a-1";
+    assert_int_equal(member_observe(&f).lease, LEASE_EXPIRED);
+    f.lease_known = false;
+    assert_int_equal(member_observe(&f).lease, LEASE_UNKNOWN);
+    f.launcher = NULL;
+    assert_int_equal(member_observe(&f).data, DATA_UNKNOWN);
+}
+
+static void following(void **state)
+{
+    (void)state;
+    LpMsg m = launcher_of(LP_DATA_READY, LP_ROLE_STANDBY, 4);
+    m.num[LPF_PG] = LP_PG_UP;
+    m.num[LPF_ROLE] = LP_ROLE_STANDBY;
+    m.num[LPF_EPOCH] = 4;
+    m.num[LPF_PORT] = 5432;
+    m.text[LPF_HOST] = "fd00::4";
+    m.text[LPF_LEADER] = "a-0";
+    LeaseInfo l = {.exists = true,
+                   .holder = "a-0",
+                   .epoch = 4,
+                   .system_id = 77,
+                   .primary_addr = "[fd00::4]:5432"};
+    Facts f = {.launcher = &m, .lease = &l, .lease_known = true, .pod = "a-1"};
+    assert_true(member_observe(&f).flags & IF_FOLLOWS);
+    l.epoch = 5;
+    assert_false(member_observe(&f).flags & IF_FOLLOWS);
+    l.epoch = 4;
+    m.num[LPF_PORT] = 5433;
+    assert_false(member_observe(&f).flags & IF_FOLLOWS);
+    m.num[LPF_PORT] = 5432;
+    snprintf(l.holder, sizeof l.holder, "a-2");
+    assert_false(member_observe(&f).flags & IF_FOLLOWS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(observations),
+        cmocka_unit_test(following),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
