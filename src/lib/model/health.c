@@ -89,6 +89,7 @@ InstanceHealth instance_health_dup(Arena *a, const InstanceHealth *h)
         q->query = arena_strdup(a, q->query);
         q->database = arena_strdup(a, q->database);
     }
+    r.ha = ha_facts_dup(a, &h->ha);
     return r;
 }
 
@@ -107,6 +108,7 @@ ClusterHealth cluster_health_dup(Arena *a, const ClusterHealth *h)
         InstanceHealth *in = &((InstanceHealth *)r.instances.at)[i];
         *in = instance_health_dup(a, in);
     }
+    r.ha = ha_summary_dup(a, &h->ha);
     return r;
 }
 

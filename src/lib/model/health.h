@@ -2,6 +2,7 @@
  * when they came through wire. */
 #pragma once
 #include "codec/fields.h"
+#include "model/ha.h"
 
 typedef enum ClusterState {
     CLUSTER_UNKNOWN,
@@ -69,6 +70,7 @@ typedef struct InstanceHealth {
     ObjList databases;    /* DatabaseStat */
     ObjList tables;       /* TableStat */
     ObjList slow_queries; /* SlowQuery */
+    HaFacts ha;
 } InstanceHealth;
 
 typedef struct Endpoint {
@@ -85,6 +87,7 @@ typedef struct ClusterHealth {
     int64_t applied_version, at_us;
     const char *primary_pod;
     Endpoint rw, ro; /* host "": none */
+    HaSummary ha;
 } ClusterHealth;
 
 typedef struct EventReport {

@@ -93,7 +93,10 @@ void instance_health_json(JsonOut *j, const InstanceHealth *h)
     json_put_f64(j, "lag_seconds", h->lag_seconds);
     json_put_bool(j, "wal_receiver", h->wal_receiver_active);
     json_put_bool(j, "pending_restart", h->pending_restart);
+    json_put_str(j, "received_lsn", str_or(h->received_lsn, ""));
     counters_json(j, h);
+    json_key(j, "ha");
+    ha_facts_json(j, &h->ha);
     databases_json(j, &h->databases);
     tables_json(j, &h->tables);
     queries_json(j, &h->slow_queries);

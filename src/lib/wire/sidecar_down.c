@@ -24,6 +24,7 @@ const char *sidecar_down_name(SidecarDownKind k)
         [SIDECAR_DOWN_PAUSE] = "pause",
         [SIDECAR_DOWN_RESUME] = "resume",
         [SIDECAR_DOWN_FAILOVER] = "failover",
+        [SIDECAR_DOWN_DECISION_ACK] = "decision_ack",
     };
     return (unsigned)k < SIDECAR_DOWN_COUNT ? NAMES[k] : NAMES[0];
 }
@@ -107,6 +108,11 @@ static void payload_get(const Pgswarm__V1__SidecarCommand *m, SidecarDown *d)
         d->kind = SIDECAR_DOWN_SET_LOG_LEVEL;
         d->log_level = m->set_log_level->level;
         break;
+    case CASE(DECISION_ACK):
+        d->kind = SIDECAR_DOWN_DECISION_ACK;
+        d->decision_ack.chain = m->decision_ack->chain;
+        d->decision_ack.number = m->decision_ack->number;
+        break;
 #define ORDER_CASE(name, member, Type, prefix, fields) \
     case CASE(name):                                   \
         d->kind = SIDECAR_DOWN_##name;                 \
@@ -158,6 +164,13 @@ static void payload_put(Arena *a, const SidecarDown *d, Pgswarm__V1__SidecarComm
         m->set_log_level = arena_new_of(a, Pgswarm__V1__SetSidecarLogLevel);
         pgswarm__v1__set_sidecar_log_level__init(m->set_log_level);
         m->set_log_level->level = pb_text(d->log_level);
+        break;
+    case SIDECAR_DOWN_DECISION_ACK:
+        m->payload_case = CASE(DECISION_ACK);
+        m->decision_ack = arena_new_of(a, Pgswarm__V1__DecisionAck);
+        pgswarm__v1__decision_ack__init(m->decision_ack);
+        m->decision_ack->chain = pb_text(d->decision_ack.chain);
+        m->decision_ack->number = d->decision_ack.number;
         break;
 #define ORDER_CASE(name, member, Type, prefix, fields) \
     case SIDECAR_DOWN_##name:                          \

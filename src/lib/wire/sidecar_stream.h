@@ -71,6 +71,7 @@ typedef enum SidecarDownKind {
     SIDECAR_DOWN_PAUSE,
     SIDECAR_DOWN_RESUME,
     SIDECAR_DOWN_FAILOVER,
+    SIDECAR_DOWN_DECISION_ACK, /* asks for no answer */
     SIDECAR_DOWN_COUNT
 } SidecarDownKind;
 
@@ -94,6 +95,10 @@ typedef struct SidecarDown {
         int64_t heartbeat_at_us;
         const char *log_level;
         SidecarOrder order;
+        struct {
+            const char *chain;
+            uint64_t number;
+        } decision_ack;
     };
 } SidecarDown;
 

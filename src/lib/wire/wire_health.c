@@ -1,4 +1,5 @@
 #include "wire/wire_health.h"
+#include "wire/wire_ha.h"
 #include "wire/wire_util.h"
 #include <math.h>
 
@@ -96,6 +97,7 @@ void wire_instance_get(Arena *a, const Pgswarm__V1__InstanceHealth *m, InstanceH
     ret->databases = databases_get(a, m->n_databases, m->databases);
     ret->tables = tables_get(a, m->n_tables, m->tables);
     ret->slow_queries = queries_get(a, m->n_slow_queries, m->slow_queries);
+    ret->ha = wire_ha_facts_get(a, m->ha);
 }
 
 static void stats_put(Arena *a, const InstanceHealth *h, Pgswarm__V1__InstanceHealth *m)
@@ -164,6 +166,7 @@ Pgswarm__V1__InstanceHealth *wire_instance_put(Arena *a, const InstanceHealth *h
 #undef X
     stats_put(a, h, m);
     tables_put(a, h, m);
+    m->ha = wire_ha_facts_put(a, &h->ha);
     return m;
 }
 
@@ -203,7 +206,8 @@ void wire_cluster_health_get(Arena *a, const Pgswarm__V1__ClusterHealthReport *m
                         .at_us = m->at_us,
                         .primary_pod = wire_cut(m->primary_pod, WIRE_NAME_MAX),
                         .rw = wire_endpoint_get(m->rw),
-                        .ro = wire_endpoint_get(m->ro)};
+                        .ro = wire_endpoint_get(m->ro),
+                        .ha = wire_ha_summary_get(a, m->ha)};
 }
 
 Pgswarm__V1__ClusterHealthReport *wire_cluster_health_put(Arena *a, const ClusterHealth *h)
@@ -221,6 +225,7 @@ Pgswarm__V1__ClusterHealthReport *wire_cluster_health_put(Arena *a, const Cluste
     m->primary_pod = pb_text(h->primary_pod);
     m->rw = wire_endpoint_put(a, h->rw);
     m->ro = wire_endpoint_put(a, h->ro);
+    m->ha = wire_ha_summary_put(a, &h->ha);
     m->n_instances = h->instances.n;
     m->instances = arena_calloc(a, h->instances.n + 1, sizeof *m->instances);
     for (size_t i = 0; i < h->instances.n; i++)
