@@ -50,13 +50,17 @@ static void on_signal(void *ctx, int signum)
 static void on_command(void *ctx, const SidecarDown *cmd)
 {
     App *app = ctx;
-    command_handle(app->member, app->link, cmd);
+    if (cmd->kind == SIDECAR_DOWN_DECISION_ACK)
+        record_acked(member_record(app->member), cmd->decision_ack.chain, cmd->decision_ack.number);
+    else
+        command_handle(app->member, app->link, cmd);
 }
 
 static void on_link_up(void *ctx)
 {
     App *app = ctx;
     member_report(app->member);
+    record_resume(member_record(app->member));
 }
 
 static void on_reloaded(void *ctx, const Error *err)

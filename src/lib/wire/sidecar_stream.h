@@ -59,6 +59,7 @@ typedef enum SidecarDownKind {
     SIDECAR_DOWN_CHECKPOINT,
     SIDECAR_DOWN_RELOAD,
     SIDECAR_DOWN_SET_LOG_LEVEL,
+    SIDECAR_DOWN_DECISION_ACK, /* asks for no answer */
     /* with an `order` */
     SIDECAR_DOWN_FENCE,
     SIDECAR_DOWN_UNFENCE,
@@ -71,7 +72,6 @@ typedef enum SidecarDownKind {
     SIDECAR_DOWN_PAUSE,
     SIDECAR_DOWN_RESUME,
     SIDECAR_DOWN_FAILOVER,
-    SIDECAR_DOWN_DECISION_ACK, /* asks for no answer */
     SIDECAR_DOWN_COUNT
 } SidecarDownKind;
 

@@ -58,7 +58,24 @@ static InstanceHealth sample_instance(void)
                                 .total_ms = 1.5,
                                 .mean_ms = 0.5,
                                 .max_ms = 1}};
-    return (InstanceHealth){.pod_name = "pg-0",
+    static FollowerHealth followers[] = {{.pod_name = "pg-1",
+                                          .state = "streaming",
+                                          .sync_state = "quorum",
+                                          .epoch = 7,
+                                          .lag_bytes = 12,
+                                          .silent_seconds = 0.5}};
+    static const char *names[] = {"pg-1", "pg-2"};
+    return (InstanceHealth){.ha = {.lease_holder = "pg-0",
+                                   .durability = "protected",
+                                   .sync_in_force = "ANY 1 (x)",
+                                   .lease_epoch = 7,
+                                   .lease_age_ms = 1200,
+                                   .sync_k = 1,
+                                   .fenced = true,
+                                   .fence_operation = "op",
+                                   .sync_names = {names, 2},
+                                   .followers = ITEMS(followers)},
+                            .pod_name = "pg-0",
                             .role = ROLE_PRIMARY,
                             .ready = true,
                             .pending_restart = true,
@@ -98,6 +115,12 @@ static void health_goes_up(void **state)
                                 .applied_version = 1ll << 40,
                                 .at_us = 5,
                                 .primary_pod = "pg-0",
+                                .ha = {.durability = "protected",
+                                       .loss = "possible",
+                                       .loss_bytes = 5,
+                                       .loss_text = "yes",
+                                       .epoch = 7,
+                                       .paused = true},
                                 .rw = {"192.0.2.1", 30432}}};
     SatelliteUp r;
     up_round_trip(a, &m, &r);
@@ -110,6 +133,12 @@ static void health_goes_up(void **state)
     assert_string_equal(((const SlowQuery *)x[0].slow_queries.at)->query, "SELECT $1");
     assert_int_equal(((const TableStat *)x[0].tables.at)->deletes, 7);
     assert_string_equal(x[1].lsn, "");
+    const FollowerHealth *f = x[0].ha.followers.at;
+    assert_int_equal(x[0].ha.followers.n, 1);
+    assert_true(f->lag_bytes == 12 && f->silent_seconds == 0.5 && x[0].ha.fenced);
+    assert_string_equal(x[0].ha.sync_names.at[1], "pg-2");
+    assert_true(r.health.ha.paused && r.health.ha.loss_bytes == 5);
+    assert_string_equal(r.health.ha.loss, "possible");
     ClusterHealth copy = cluster_health_dup(a, &r.health);
     SatelliteUp again = {.id = "", .kind = UP_HEALTH, .health = copy};
     up_round_trip(a, &again, &r);
@@ -336,6 +365,23 @@ static void operations_both_ways(void **state)
     assert_int_equal(d.operation.kind, OP_NONE);
 }
 
+static void decisions_are_acknowledged(void **state)
+{
+    (void)state;
+    AUTO_ARENA a = arena_new();
+    AUTO_STRBUF b = {0};
+    SidecarDown d;
+    Error err;
+    wire_sidecar_down_encode(&(SidecarDown){.id = "",
+                                            .kind = SIDECAR_DOWN_DECISION_ACK,
+                                            .decision_ack = {"00c0ffee", 12}},
+                             &b);
+    assert_int_equal(wire_sidecar_down_decode(a, view(&b), &d, &err), ERR_OK);
+    assert_int_equal(d.kind, SIDECAR_DOWN_DECISION_ACK);
+    assert_string_equal(d.decision_ack.chain, "00c0ffee");
+    assert_int_equal(d.decision_ack.number, 12);
+}
+
 static void orders_reach_a_sidecar(void **state)
 {
     (void)state;
@@ -525,6 +571,7 @@ int main(void)
         cmocka_unit_test(everything_goes_down),
         cmocka_unit_test(sidecars_both_ways),
         cmocka_unit_test(operations_both_ways),
+        cmocka_unit_test(decisions_are_acknowledged),
         cmocka_unit_test(orders_reach_a_sidecar),
         cmocka_unit_test(registration_both_ways),
         cmocka_unit_test(strangers_are_limited),

@@ -6,7 +6,7 @@
 #include "core/str.h"
 #include <cjson/cJSON.h>
 
-enum { LEASE_TEXT = 256, LEASE_SYNC = 1024 };
+enum { LEASE_TEXT = 256, LEASE_SYNC = 1536 };
 
 #define LEASE_A_ADDR "pg-swarm.io/primary-addr"
 #define LEASE_A_SYSTEM "pg-swarm.io/system-id"

@@ -243,3 +243,24 @@ void link_event(Link *k, Severity severity, const char *kind, const char *messag
     if (k->up)
         flush_events(k);
 }
+
+bool link_decision(Link *k, const DecisionRecord *d)
+{
+    if (!k->up)
+        return false;
+    AUTO_ARENA a = arena_new_sized(1024);
+    SidecarUp up = {.id = "",
+                    .kind = SIDECAR_UP_EVENT,
+                    .event = {.at_us = d->at_us,
+                              .severity = SEV_INFO,
+                              .kind = DECISION_EVENT,
+                              .cluster_name = k->cfg->cluster,
+                              .ns = k->cfg->ns,
+                              .pod_name = k->cfg->pod,
+                              .message = d->did,
+                              .operation_id = "",
+                              .source = "sidecar",
+                              .data = decision_to_map(a, d)}};
+    send_up(k, &up);
+    return true;
+}

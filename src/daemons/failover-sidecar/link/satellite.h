@@ -7,6 +7,7 @@
 #pragma once
 #include "config.h"
 #include "loop/loop.h"
+#include "model/decision.h"
 #include "model/health.h"
 #include "wire/sidecar_stream.h"
 
@@ -26,3 +27,6 @@ void link_health(Link *k, const InstanceHealth *h);
 void link_answer(Link *k, const char *id, const CommandResult *r);
 /* kind: dotted. message: one sentence without secrets. */
 void link_event(Link *k, Severity severity, const char *kind, const char *message);
+/* One decision of this member, as an event of its own kind. False: the stream is not up; it is not
+ * queued here, the record keeps it. */
+bool link_decision(Link *k, const DecisionRecord *d);

@@ -107,6 +107,12 @@ static void on_created(void *ctx, const Error *err, uint64_t sent_ms)
     Member *m = ctx;
     if (!err) {
         took_lease(m, sent_ms);
+        decision_note(m->record,
+                      &(DecisionNote){.kind = "lease.created",
+                                      .epoch = lease_info(m->lease)->epoch,
+                                      .saw = "there was no lease",
+                                      .did = "created the lease and holds it",
+                                      .why = "somebody must lead, and it is this member"});
         member_event(m, SEV_INFO, "lease.acquired", "%s holds the lease of %s at epoch %" PRIu64,
                      m->mc.cfg->pod, m->mc.cfg->cluster, lease_info(m->lease)->epoch);
     }

@@ -276,6 +276,12 @@ static void on_report_timer(void *ctx)
     member_report(m);
 }
 
+static bool on_decision(void *ctx, const DecisionRecord *d)
+{
+    Member *m = ctx;
+    return link_decision(m->mc.link, d);
+}
+
 Member *member_new(const MemberConfig *mc)
 {
     static const LauncherEvents EVENTS = {.on_state = member_kick, .on_line = on_line};
@@ -287,6 +293,11 @@ Member *member_new(const MemberConfig *mc)
     uint64_t interval = mc->cfg->health_seconds * 1000;
     m->report_timer = timer_start(mc->loop, interval, interval, on_report_timer, m);
     m->launcher = launcher_client_new(mc->loop, mc->cfg->run_dir, &EVENTS, m);
+    m->record = record_new(&(RecordConfig){.loop = mc->loop,
+                                           .dir = mc->cfg->run_dir,
+                                           .member = mc->cfg->pod,
+                                           .send = on_decision,
+                                           .ctx = m});
     m->label = podlabel_new(mc->kube, mc->cfg->ns, mc->cfg->pod);
     m->lease = lease_new(&(LeaseConfig){.kube = mc->kube,
                                         .ns = mc->cfg->ns,
@@ -307,6 +318,7 @@ void member_free(Member *m)
     lease_free(m->lease);
     podlabel_free(m->label);
     launcher_client_free(m->launcher);
+    record_free(m->record);
     timer_stop(m->timer);
     timer_stop(m->report_timer);
     timer_stop(m->vouch_timer);

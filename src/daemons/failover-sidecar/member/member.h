@@ -10,6 +10,7 @@
 #include "link/satellite.h"
 #include "model/election.h"
 #include "pg/pool.h"
+#include "record/record.h"
 
 typedef struct Member Member;
 typedef struct MemberConfig {
@@ -30,4 +31,5 @@ uint64_t member_epoch(const Member *m);
 InstanceHealth member_health(Member *m, Arena *a);
 void member_report(Member *m); /* send it to the satellite */
 LauncherClient *member_launcher(Member *m);
+Record *member_record(Member *m);
 PgPool *member_pool(Member *m); /* NULL while PostgreSQL is down */

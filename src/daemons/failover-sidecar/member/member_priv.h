@@ -6,12 +6,14 @@
 #include "member/member.h"
 #include "member/vouch.h"
 #include "podlabel.h"
+#include "record/record.h"
 
 struct Member {
     MemberConfig mc;
     LauncherClient *launcher;
     Lease *lease;
     PodLabel *label;
+    Record *record; /* decision_note(m->record, ...) */
     Instance *instance;
     uint64_t instance_started; /* LPF_STARTED of the PostgreSQL that `instance` is of */
     Timer *timer, *report_timer;

@@ -71,6 +71,11 @@ LauncherClient *member_launcher(Member *m)
     return m->launcher;
 }
 
+Record *member_record(Member *m)
+{
+    return m->record;
+}
+
 PgPool *member_pool(Member *m)
 {
     return instance_pool(m->instance);
