@@ -182,8 +182,8 @@ static const OptSpec LIST_OPTS[] = {
     {"selector", 'l', "SELECTOR", "k=v,k!=v,k in (a,b),!k", COMP_NONE, NULL, false},
     {0}};
 static const OptSpec APPROVE_OPTS[] = {
-    {"name", 0, "NAME", "how it is called from now on (default: its host name)", COMP_NONE, NULL,
-     false},
+    {"name", 0, "NAME", "how it is called from now on (default: the name it registered under)",
+     COMP_NONE, NULL, false},
     {"label", 'l', "KEY=VALUE", "add a label; may be given again", COMP_NONE, NULL, true},
     {0}};
 

@@ -44,8 +44,8 @@ SCHEMA_DEF(schema_SATELLITE, "SATELLITE", ApiSatellite, satellite_fields,
            "One Kubernetes site and the program that acts there");
 
 static const FieldSpec approve_fields[] = {
-    FIELD(ApiSatelliteApprove, name, FK_STR, .flags = FF_REQUIRED, .check = check_name,
-          .help = "Name to call it by", .example = "edge-7"),
+    FIELD(ApiSatelliteApprove, name, FK_STR, .check = check_name,
+          .help = "Name to call it by; none: the one it registered under", .example = "edge-7"),
     FIELD(ApiSatelliteApprove, labels, FK_MAP, .max = LABELS_MAX, .flags = FF_SCALARS,
           .check_key = check_label_key, .check = check_label_value,
           .help = "Labels beside those it reported"),
