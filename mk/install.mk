@@ -15,6 +15,9 @@ uninstall: ## remove what install put there
 	for m in man/*.[1-8]; do rm -f $(DESTDIR)$(mandir)/man$${m##*.}/$${m#man/}; done
 .PHONY: install uninstall
 
-images: all ## build/images: docker-archive images of central, satellite and sidecar, without Docker
+PG_IMAGES ?= 15 17
+images: all ## build/images: docker-archive images of our programs and of PostgreSQL (PG_IMAGES), without Docker
 	tools/make-images $(B)/bin build/images
+	for major in $(PG_IMAGES); do [ -x /usr/lib/postgresql/$$major/bin/postgres ] || tools/pg-root $$major || exit; \
+	  tools/make-images --postgres $$major build/images || exit; done
 .PHONY: images

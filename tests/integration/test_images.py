@@ -145,17 +145,31 @@ def test_what_is_missing_is_said(tmp_path):
         assert p.returncode == 1 and p.stderr.startswith("error: ") and "run " in p.stderr
 
 
-def test_postgres(tmp_path):
+@pytest.mark.parametrize("major", ["15", "17"])
+def test_postgres(major, tmp_path):
+    """It makes a cluster, starts with every library that contrib names, and has a shell for archive_command."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    pg = "/usr/lib/postgresql/17/bin"
-    if not os.path.exists(f"{cache}/pgswarm/images/postgres-17{pg}/postgres"):
-        pytest.skip("no root of PostgreSQL 17 on this machine (tools/pg-root 17)")
-    make(tmp_path, "--postgres", "17", str(tmp_path))
-    image = Image(tmp_path / "postgres-17.tar")
+    pg = f"/usr/lib/postgresql/{major}/bin"
+    if not any(os.path.exists(f"{root}{pg}/postgres") for root in ("", f"{cache}/pgswarm/images/postgres-{major}")):
+        pytest.skip(f"no PostgreSQL {major} on this machine (tools/pg-root {major})")
+    make(tmp_path, "--postgres", major, str(tmp_path))
+    image = Image(tmp_path / f"postgres-{major}.tar")
+    assert os.path.getsize(tmp_path / f"postgres-{major}.tar") < 100e6
     assert not any(m.mode & 0o6000 for m in image.members())
     root = image.unpack(tmp_path / "root")
-    p = run(root, 999, f"{pg}/initdb", "-D", "/var/lib/postgresql/data", "-A", "scram-sha-256", "--pwfile",
-            "/etc/debian_version", "-U", "postgres", "--no-sync", extra=("--dev", "/dev", "--tmpfs",
-                                                                         "/var/lib/postgresql"))
+    data = tmp_path / "data"
+    data.mkdir(mode=0o777)
+    data.chmod(0o777)
+    (data / "password").write_text("a password\n")
+    extra = ("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", str(data), "/var/lib/postgresql")
+    p = run(root, 999, f"{pg}/initdb", "-D", "/var/lib/postgresql/data", "-A", "scram-sha-256", "--locale=C.UTF-8", "--pwfile",
+            "/var/lib/postgresql/password", "-U", "postgres", "--no-sync", extra=extra)
     assert p.returncode == 0, p.stdout + p.stderr
+    single = ("--single", "-j", "-D", "/var/lib/postgresql/data", "-c", "shared_preload_libraries=pg_stat_statements",
+              "-c", "timezone=Europe/Oslo", "-c", "archive_mode=on", "-c", "archive_command=cp %p /tmp/%f", "postgres")
+    p = subprocess.run(["bwrap", "--unshare-all", "--unshare-user", "--uid", "999", "--gid", "999", "--clearenv", "--ro-bind",
+                        root, "/", *extra, "--", f"{pg}/postgres", *single], input="select extract(timezone from "
+                       "timestamptz '2024-07-01') as zone;\n\nselect count(*) > 30 as enough from "
+                       "pg_available_extensions;\n\n", capture_output=True, text=True, timeout=60)
+    assert p.returncode == 0 and '"7200"' in p.stdout and 'enough = "t"' in p.stdout, p.stdout + p.stderr
     shutil.rmtree(root)
