@@ -8,8 +8,9 @@ import yaml
 from central_util import Central, Postgres
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = {"base": "pgswarm-system", "overlays/site-example": "pgswarm-system", "central": "pgswarm-central"}
-SHELLS = {"sh", "bash", "/bin/sh", "/bin/bash"}
+OLDER = "overlays/central-kubernetes-1.20"
+FOLDERS = {"base": "pgswarm-system", "overlays/site-example": "pgswarm-system", "central": "pgswarm-central",
+           OLDER: "pgswarm-central"}
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,10 @@ def pods(docs):
 def test_api_server_takes_it(folder, kubectl):
     text = render(folder)
     docs = list(yaml.safe_load_all(text))
+    served = kubectl("api-versions").split()
+    if not {d["apiVersion"] for d in docs} <= set(served):
+        assert (folder == OLDER) == ("policy/v1" in served), "the other one is for this server"
+        return
     assert {d["metadata"].get("namespace", FOLDERS[folder]) for d in docs} == {FOLDERS[folder]}
     namespace = yaml.safe_dump(named(docs, "Namespace", FOLDERS[folder]))
     kubectl("apply", "-f", "-", stdin=namespace)  # a dry run makes none, and nothing stands outside of one
@@ -68,13 +73,13 @@ def test_restricted(folder):
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_probes_without_a_shell(folder):
+def test_probes_start_no_program(folder):
     for pod in pods(list(yaml.safe_load_all(render(folder)))):
         for c in pod["containers"]:
             for probe in (c["livenessProbe"], c["readinessProbe"]):
-                assert not SHELLS & set(probe.get("exec", {}).get("command", [])), c["name"]
-                port = (probe.get("httpGet") or probe.get("tcpSocket") or {}).get("port")
-                assert port in [p["containerPort"] for p in c["ports"]] or "exec" in probe
+                assert "exec" not in probe, c["name"]
+                port = (probe.get("httpGet") or probe.get("tcpSocket"))["port"]
+                assert port in [p["containerPort"] for p in c["ports"]]
 
 
 def test_policies_and_services_find_their_pods():
@@ -100,6 +105,15 @@ def test_the_example_is_a_site_of_its_own():
     changed = {k for k in env(docs) if env(docs)[k] != env(base)[k]}
     assert changed == {"PGSWARM_K8S_CLUSTER", "PGSWARM_REGION", "PGSWARM_LABELS"}
     assert set(env(docs)) == set(env(base)), "an overlay adds to what is there"
+
+
+def test_an_older_kubernetes_gets_the_same():
+    older = list(yaml.safe_load_all(render(OLDER)))
+    budgets = [d for d in older if d["kind"] == "PodDisruptionBudget"]
+    assert len(budgets) == 2 and all(d["apiVersion"] == "policy/v1beta1" for d in budgets)
+    for d in budgets:
+        d["apiVersion"] = "policy/v1"
+    assert older == list(yaml.safe_load_all(render("central")))
 
 
 def test_no_secret_is_written_down():

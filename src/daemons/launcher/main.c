@@ -1,4 +1,5 @@
 /* launcher/main.c - pg-swarm-launcher: PID 1 of the PostgreSQL container. */
+#include "alone.h"
 #include "core/log.h"
 #include "core/str.h"
 #include "install.h"
@@ -7,13 +8,16 @@
 #include <stdlib.h>
 
 static const char HELP[] =
-    "usage: pg-swarm-launcher [--install DEST | --version | --help]\n"
+    "usage: pg-swarm-launcher [--install DEST | --alone USER PASSWORD_FILE | --version | --help]\n"
     "\n"
     "Owns PostgreSQL in its container: initdb, base backup, start, stop, reload, as the failover\n"
     "sidecar asks over launcher.sock. As a primary PostgreSQL only runs under a permit that the\n"
     "sidecar keeps extending.\n"
     "\n"
     "  --install DEST   copy this program to DEST and end\n"
+    "  --alone USER PASSWORD_FILE\n"
+    "                   one PostgreSQL by itself, without a sidecar: initdb with that superuser\n"
+    "                   where PGDATA is not there yet, then postgres (central's own database)\n"
     "\n"
     "environment:\n"
     "  PGDATA                      folder of the cluster, inside the data volume\n"
@@ -47,6 +51,13 @@ int main(int argc, char **argv)
     if (str_eq(option, "--install") && argc == 3) {
         if (install_self(argv[2], &err) == ERR_OK)
             return 0;
+        fprintf(stderr, "pg-swarm-launcher: %s\n", err.msg);
+        return err_exit(err.code);
+    }
+    if (str_eq(option, "--alone") && argc == 4) {
+        int status = alone_run(argv[2], argv[3], &err);
+        if (status >= 0)
+            return status;
         fprintf(stderr, "pg-swarm-launcher: %s\n", err.msg);
         return err_exit(err.code);
     }
