@@ -52,6 +52,9 @@ check-e2e: all $(TEST_PROGRAMS) ## the whole chain in a sandbox, and the core sc
 chaos: all $(TEST_PROGRAMS) ## all scenarios; with N=100 [SEED=..] random faults, a row each
 	$(E2E_ENV) $(if $(N),tests/e2e/chaos $(N) $(SEED),tests/e2e/scenario)
 
+check-kube: all ## a real Kubernetes (KUBECONFIG, or KREAL_PREFIX with kube-real): images, manifests, two clusters
+	PGSWARM_BIN=$(abspath $(B)/bin) $(PYTHON) tests/kube/run $(KUBETESTS)
+
 check-layers: ## layers point one way
 	@tools/check-layers
 check-size: ## files, functions and headers within their limits
@@ -78,4 +81,4 @@ format-check: ## clang-format, as a check
 tidy: compile_commands.json $(PB_H) ## clang-tidy over src/
 	clang-tidy -quiet -p . $(ALL_SRC)
 
-.PHONY: unit-bins check check-e2e chaos check-unit check-integration check-layers check-size check-banned check-static format format-check tidy generated check-generated
+.PHONY: unit-bins check check-e2e check-kube chaos check-unit check-integration check-layers check-size check-banned check-static format format-check tidy generated check-generated
