@@ -209,9 +209,7 @@ static World started_again(World w)
 {
     w.old = W_FENCED;
     w.flying = w.flying && forget_to_renew;
-    if (w.target == W_READY)
-        w.target = W_BEHIND; /* it writes again */
-    return w;
+    return w; /* the target stays ready for what was handed over, though more is written now */
 }
 
 static void apply(World w, SwAction a)
