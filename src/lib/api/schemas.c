@@ -18,6 +18,7 @@ const Schema *const api_schemas[] = {
     &schema_FIELD_ERROR,
     &schema_RULE_TARGET,
     &schema_RULE_CONFLICT,
+    &schema_OPERATION_STEP,
     &schema_INSTANCE,
     &schema_ENDPOINT,
     &schema_DATABASE_STAT,
