@@ -7,6 +7,7 @@
 #include "fleet/fleet.h"
 #include "fleet/housekeeping.h"
 #include "fleet/ingest.h"
+#include "fleet/opclock.h"
 #include "gitstore/gitstore.h"
 #include "hub/hub.h"
 #include "pg/migrate.h"
@@ -196,6 +197,7 @@ ErrCode app_serve(App *app, Error *err)
     app->fan_out = placement_fan_out;
     app->fleet = fleet_new(app);
     app->housekeeping = housekeeping_new(app);
+    app->opclock = opclock_new(app);
     app->hub = hub_new(app);
     app->api = api_new(app);
     if (listen_grpc(app, grpc_tls, err) || listen_http(app, http_tls, err))
@@ -275,6 +277,7 @@ void app_free(App *app)
     hub_free(app->hub);
     fleet_free(app->fleet);
     housekeeping_free(app->housekeeping);
+    opclock_free(app->opclock);
     ingest_free(app->ingest);
     auth_free();
     ca_free(app->ca);

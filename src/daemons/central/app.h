@@ -33,6 +33,7 @@ struct App {
     Ca *ca;
     Fleet *fleet; /* streams to satellites */
     struct Housekeeping *housekeeping;
+    struct OpClock *opclock;
     Ingest *ingest;  /* health and events on their way into the database */
     struct Hub *hub; /* WebSocket topics */
     struct Api *api; /* REST dispatch */

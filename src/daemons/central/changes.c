@@ -20,9 +20,10 @@ static const struct {
     const char *table;
     ChangeKind kind;
 } TABLES[] = {
-    {"satellites", CHANGE_SATELLITE},  {"clusters", CHANGE_CLUSTER}, {"profiles", CHANGE_PROFILE},
-    {"deployment_rules", CHANGE_RULE}, {"streams", CHANGE_STREAM},   {"health", CHANGE_HEALTH},
-    {"events", CHANGE_EVENTS},
+    {"satellites", CHANGE_SATELLITE}, {"clusters", CHANGE_CLUSTER},
+    {"profiles", CHANGE_PROFILE},     {"deployment_rules", CHANGE_RULE},
+    {"streams", CHANGE_STREAM},       {"health", CHANGE_HEALTH},
+    {"events", CHANGE_EVENTS},        {"operations", CHANGE_OPERATION},
 };
 
 static bool parse_range(const char *text, Change *c)

@@ -18,6 +18,7 @@ typedef enum ChangeKind {
     CHANGE_STREAM,    /* satellite_id, epoch: a stream came (op U) or went (op D) */
     CHANGE_HEALTH,    /* ids: clusters whose observed state changed */
     CHANGE_EVENTS,    /* first, last: ids of new events */
+    CHANGE_OPERATION, /* id, satellite_id */
     CHANGE_KIND_COUNT
 } ChangeKind;
 

@@ -133,12 +133,16 @@ static void on_change(void *ctx, const Change *c)
     Session *x;
     if (c->kind == CHANGE_RESYNC) {
         check_states(f, NULL);
-        for (size_t i = 0; i < f->all.n; i++)
+        for (size_t i = 0; i < f->all.n; i++) {
             outbox_look(f->all.at[i]);
+            orders_look(f->all.at[i]);
+        }
     } else if (c->kind == CHANGE_SATELLITE && c->op != 'I') {
         check_states(f, c->id);
     } else if (c->kind == CHANGE_CLUSTER && (x = map_get(f->by_satellite, c->satellite_id))) {
         outbox_look(x);
+    } else if (c->kind == CHANGE_OPERATION && (x = map_get(f->by_satellite, c->satellite_id))) {
+        orders_look(x);
     } else if (c->kind == CHANGE_STREAM && c->op == 'U' &&
                (x = map_get(f->by_satellite, c->satellite_id)) && x->epoch < c->epoch) {
         session_end(x, GRPC_ABORTED, "a newer stream of this satellite took over");

@@ -33,6 +33,10 @@ typedef struct Session {
     bool look_again;
     bool note; /* what the site has is not stored yet */
     EventQueue events;
+    /* operations of this site */
+    Map *orders; /* operation id -> OrderSeen, what went down and came back on this stream */
+    Timer *order_look;
+    bool ordering, order_again;
     /* questions by id -> Question */
     Map *questions;
     uint64_t next_question;
@@ -73,6 +77,15 @@ void outbox_look(Session *x);
 void outbox_ack(Session *x, const ConfigAck *a);
 void outbox_done(Session *x); /* the stream has ended */
 void outbox_free(Session *x); /* the session ends */
+
+/* ---- orders.c ---- */
+/* Compare the operations of this site with what it was told, soon, and again until all have ended.
+ */
+void orders_look(Session *x);
+void orders_progress(Session *x, const OperationProgress *p);
+void orders_result(Session *x, const OperationResult *r);
+void orders_done(Session *x); /* the stream has ended */
+void orders_free(Session *x); /* the session ends */
 
 /* ---- ask.c ---- */
 void ask_answer(Session *x, const SatelliteUp *m);

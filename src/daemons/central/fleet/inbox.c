@@ -52,6 +52,7 @@ static void on_hello(Session *x, Arena *a, const SatelliteUp *m)
         session_send(x, &ack);
     }
     outbox_hello(x, h);
+    orders_look(x);
 }
 
 static void on_heartbeat(Session *x, Arena *a, const SatelliteUp *m)
@@ -118,6 +119,18 @@ static void on_answer(Session *x, Arena *a, const SatelliteUp *m)
     ask_answer(x, m);
 }
 
+static void on_operation_progress(Session *x, Arena *a, const SatelliteUp *m)
+{
+    (void)a;
+    orders_progress(x, &m->operation_progress);
+}
+
+static void on_operation_result(Session *x, Arena *a, const SatelliteUp *m)
+{
+    (void)a;
+    orders_result(x, &m->operation_result);
+}
+
 static void on_other(Session *x, Arena *a, const SatelliteUp *m)
 {
     (void)a;
@@ -137,8 +150,8 @@ static const InboxFn INBOX[UP_KIND_COUNT] = {
     [UP_LOG] = on_log,
     [UP_POD_LOG] = on_answer,
     [UP_CREDENTIAL] = on_answer,
-    [UP_OPERATION_PROGRESS] = on_other,
-    [UP_OPERATION_RESULT] = on_other,
+    [UP_OPERATION_PROGRESS] = on_operation_progress,
+    [UP_OPERATION_RESULT] = on_operation_result,
 };
 
 void inbox_message(Session *x, StrView msg)

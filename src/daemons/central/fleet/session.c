@@ -27,6 +27,7 @@ void session_unref(Session *x)
     if (--x->refs)
         return;
     outbox_free(x);
+    orders_free(x);
     map_free(x->questions);
     free(x);
 }
@@ -139,6 +140,7 @@ static Session *session_new(Fleet *f, GrpcStream *s, bool plaintext)
     x->plaintext = plaintext;
     x->refs = 1; /* the stream's */
     x->sent = map_new();
+    x->orders = map_new();
     x->questions = map_new();
     x->opened_ms = x->heard_ms = loop_now(f->app->loop);
     snprintf(x->peer, sizeof x->peer, "%s", grpc_stream_peer(s));
@@ -218,6 +220,7 @@ static void on_end(void *ctx, GrpcStream *s, GrpcCode code)
     }
     ask_end_all(x);
     outbox_done(x);
+    orders_done(x);
     session_unref(x);
 }
 

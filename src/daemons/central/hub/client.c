@@ -1,6 +1,7 @@
 #include "hub/hub_priv.h"
 #include "store/cluster_rows.h"
 #include "store/events.h"
+#include "store/operations.h"
 #include "store/satellites.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,6 +210,22 @@ static void on_event_page(void *ctx, const Error *err, const ObjList *items, int
     next_topic(j);
 }
 
+static void on_operation_page(void *ctx, const Error *err, const ObjList *items, int64_t total,
+                              const char *next)
+{
+    Join *j = ctx;
+    (void)total;
+    if (stopped(j, err))
+        return;
+    send_page(j, &schema_OPERATION, items, !next);
+    if (!next) {
+        next_topic(j);
+        return;
+    }
+    j->after = arena_strdup(j->a, next);
+    step(j);
+}
+
 static void send_logs(HubClient *c)
 {
     AUTO_ARENA a = arena_new();
@@ -276,6 +293,10 @@ static void step(Join *j)
         satellite_list(app, j->a, &(SatelliteFilter){0},
                        &(Page){.limit = HUB_PAGE, .after = *j->after ? j->after : NULL},
                        on_satellite_page, j);
+    } else if (j->topic == HUB_OPERATIONS) {
+        operation_list(app, j->a, &(OperationFilter){.recent = true},
+                       &(Page){.limit = HUB_PAGE, .after = *j->after ? j->after : NULL},
+                       on_operation_page, j);
     } else {
         event_list(app, j->a, &(EventFilter){0}, &(Page){.limit = HUB_EVENTS}, on_event_page, j);
     }

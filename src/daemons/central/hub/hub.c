@@ -5,6 +5,7 @@
 #include "hub/hub_priv.h"
 #include "store/cluster_rows.h"
 #include "store/events.h"
+#include "store/operations.h"
 #include "store/satellites.h"
 #include <stdlib.h>
 
@@ -181,6 +182,22 @@ static void refresh_clusters(Refresh *r)
     strbuf_done(&ids);
 }
 
+static void on_operations(void *ctx, const Error *err, const ObjList *items)
+{
+    Refresh *r = ctx;
+    if (!err && !r->hub->freed)
+        publish_items(r->hub, HUB_OPERATIONS, "upsert", items);
+    refresh_end(r, r->hub->freed ? NULL : err);
+}
+
+static void refresh_operations(Refresh *r)
+{
+    AUTO_STRBUF ids = {0};
+    for (size_t i = 0; i < r->n; i++)
+        strbuf_addf(&ids, "%s%s", i ? "," : "", r->ids[i]);
+    operation_by_ids(r->hub->app, r->a, strbuf_str(&ids), on_operations, r);
+}
+
 static void next_satellite(Refresh *r);
 
 static void on_satellite(void *ctx, const Error *err, const SatelliteRow *s)
@@ -255,6 +272,8 @@ static void refresh(Hub *h, HubTopic t)
     take_ids(r);
     if (t == HUB_CLUSTERS) {
         refresh_clusters(r);
+    } else if (t == HUB_OPERATIONS) {
+        refresh_operations(r);
     } else {
         r->found = arena_array(r->a, ApiSatellite, HUB_PAGE);
         next_satellite(r);
@@ -273,7 +292,7 @@ static void on_flush(void *ctx)
 static bool anything_dirty(const Hub *h)
 {
     return map_count(h->dirty[HUB_CLUSTERS]) || map_count(h->dirty[HUB_SATELLITES]) ||
-           h->first_event;
+           map_count(h->dirty[HUB_OPERATIONS]) || h->first_event;
 }
 
 static void flush_later(Hub *h)
@@ -323,6 +342,9 @@ static void on_change(void *ctx, const Change *c)
         break;
     case CHANGE_EVENTS:
         mark_events(h, c);
+        break;
+    case CHANGE_OPERATION:
+        mark(h, HUB_OPERATIONS, c->id);
         break;
     case CHANGE_RESYNC:
     case CHANGE_PROFILE:

@@ -24,7 +24,13 @@ enum {
     HUB_DATABASE_MS = 1000, /* between two tries while the database is away */
 };
 
-typedef enum HubTopic { HUB_CLUSTERS, HUB_SATELLITES, HUB_EVENT, HUB_TOPIC_COUNT } HubTopic;
+typedef enum HubTopic {
+    HUB_CLUSTERS,
+    HUB_SATELLITES,
+    HUB_EVENT,
+    HUB_OPERATIONS, /* unfinished ones, and those that ended within a day */
+    HUB_TOPIC_COUNT
+} HubTopic;
 enum { HUB_ALL = (1 << HUB_TOPIC_COUNT) - 1 };
 
 /* What a client asked for. */

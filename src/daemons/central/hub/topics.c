@@ -7,6 +7,7 @@ static const struct {
     [HUB_CLUSTERS] = {"clusters", &schema_CLUSTER},
     [HUB_SATELLITES] = {"satellites", &schema_SATELLITE},
     [HUB_EVENT] = {"events", &schema_EVENT},
+    [HUB_OPERATIONS] = {"operations", &schema_OPERATION},
 };
 
 const char *hub_topic_name(HubTopic t)
@@ -28,8 +29,8 @@ static ErrCode add_topic(Arena *a, StrView name, HubWish *w, Error *err)
         }
     if (!sv_starts(name, "logs/") || name.n == 5)
         return err_set(err, ERR_INVALID,
-                       "topics: '" SV_FMT "' is none; clusters, satellites, events and "
-                       "logs/SATELLITE are",
+                       "topics: '" SV_FMT "' is none; clusters, satellites, events, "
+                       "operations and logs/SATELLITE are",
                        SV_ARG(name));
     if (w->n_logs == HUB_MAX_LOGS)
         return err_set(err, ERR_INVALID, "topics: logs of at most %d satellites at once",

@@ -3,13 +3,12 @@
 #include "core/ident.h"
 #include "core/limits.h"
 
-enum { COL_COUNT = 29, PREFIX_MIN = 4 };
-#define COLS                                                                                    \
-    "o.id, o.kind, o.cluster, o.namespace, o.satellite, o.state, o.reason, o.step,"             \
-    " o.steps_total, o.steps, o.target, o.primary_pod, o.point_of_no_return, o.params,"         \
-    " o.requested_by, o.aborted_by, " STORE_US("o.created_at") ", " STORE_US("o.scheduled_at") \
-    ", " STORE_US("o.started_at") ", " STORE_US("o.heard_at") ", " STORE_US("o.finished_at")   \
-    ", o.error, o.detail"
+enum { PREFIX_MIN = 4 };
+#define COLS                                                                            \
+    "o.id, o.kind, o.cluster, o.namespace, o.satellite, o.state, o.reason, o.step,"     \
+    " o.steps_total, o.steps, o.target, o.primary_pod, o.point_of_no_return, o.params," \
+    " o.requested_by, o.aborted_by, " STORE_US("o.created_at") ", " STORE_US(           \
+        "o.scheduled_at") ", " STORE_US("o.started_at") ", " STORE_US("o.heard_at") ", " STORE_US("o.finished_at") ", o.error, o.detail"
 #define ROW_COLS COLS ", o.satellite_id, o.sent_at IS NOT NULL, o.continue_step"
 
 static ObjList steps_of(Arena *a, const char *json)
@@ -73,6 +72,8 @@ static void map_row(Arena *a, const PgResult *r, int i, OperationRow *ret)
 /* ---- one ---- */
 
 typedef struct Find {
+    App *app;
+    PgConn *tx;
     Arena *a;
     const char *ref;
     OperationDone done;
@@ -110,29 +111,45 @@ static bool is_prefix(const char *ref)
     return n >= PREFIX_MIN && n < UUID_TEXT && strspn(ref, "0123456789abcdef-") == n;
 }
 
+static void read_it(Find *f)
+{
+    const char *sql = uuid_valid(f->ref)
+                          ? "SELECT " ROW_COLS " FROM operation_list o WHERE id = $1::uuid"
+                          : "SELECT " ROW_COLS
+                            " FROM operation_list o WHERE id >= rpad(translate($1, '-', ''), 32,"
+                            " '0')::uuid AND id <= rpad(translate($1, '-', ''), 32, 'f')::uuid"
+                            " LIMIT 2";
+    store_query(f->app, f->tx, sql, PG_PARAMS(pg_text(f->ref)), found, f);
+}
+
+/* A statement of its own: what is read after the wait for the lock must be of after it. */
+static void locked(void *ctx, const Error *err, PgResult *r)
+{
+    Find *f = ctx;
+    (void)r;
+    if (err)
+        f->done(f->ctx, err, NULL);
+    else
+        read_it(f);
+}
+
 void operation_find(App *app, PgConn *tx, Arena *a, const OperationFind *in, OperationDone done,
                     void *ctx)
 {
     Error err;
     Find *f = arena_new_of(a, Find);
-    *f = (Find){a, arena_strdup(a, in->ref), done, ctx};
+    *f = (Find){app, tx, a, arena_strdup(a, in->ref), done, ctx};
     if (!is_prefix(f->ref)) {
         err_set(&err, ERR_NOT_FOUND,
                 "operation '%s': right is an id, or its first digits, at least %d", f->ref,
                 (int)PREFIX_MIN);
         store_fail(app, &err, not_a_ref, f);
-        return;
+    } else if (in->lock) {
+        store_query(app, tx, "SELECT 1 FROM operations WHERE id = $1 FOR NO KEY UPDATE",
+                    PG_PARAMS(pg_text(f->ref)), locked, f);
+    } else {
+        read_it(f);
     }
-    /* The lock is on the table, what is shown comes from the view after it. */
-    const char *sql =
-        in->lock ? "WITH l AS MATERIALIZED (SELECT id FROM operations WHERE id = $1::uuid FOR NO"
-                   " KEY UPDATE) SELECT " ROW_COLS " FROM l JOIN operation_list o ON o.id = l.id"
-        : uuid_valid(f->ref)
-            ? "SELECT " ROW_COLS " FROM operation_list o WHERE id = $1::uuid"
-            : "SELECT " ROW_COLS " FROM operation_list o WHERE id >= rpad(translate($1, '-', ''),"
-              " 32, '0')::uuid AND id <= rpad(translate($1, '-', ''), 32, 'f')::uuid AND"
-              " starts_with(id::text, $1) LIMIT 2";
-    store_query(app, tx, sql, PG_PARAMS(pg_text(f->ref)), found, f);
 }
 
 /* ---- lists ---- */
@@ -227,8 +244,9 @@ void operation_list(App *app, Arena *a, const OperationFilter *f, const Page *pa
     };
     /* Counting stops at 10,000, as for events. */
     ListSpec spec = {
-        .sql = "SELECT " COLS ", seq, (SELECT count(*) FROM (SELECT 1" WHERE " LIMIT 10000) n)" WHERE
-               " AND ($8::bigint IS NULL OR seq < $8) ORDER BY seq DESC LIMIT $9",
+        .sql =
+            "SELECT " COLS ", seq, (SELECT count(*) FROM (SELECT 1" WHERE " LIMIT 10000) n)" WHERE
+            " AND ($8::bigint IS NULL OR seq < $8) ORDER BY seq DESC LIMIT $9",
         .params = params,
         .n = sizeof params / sizeof *params,
         .limit = store_limit(page),

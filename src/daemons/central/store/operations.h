@@ -1,8 +1,8 @@
-/* central/store/operations.h - operations as rows: made, read, changed by what the site tells and by
- * what people say.
+/* central/store/operations.h - operations as rows: made, read, changed by what the site tells and
+ * by what people say.
  *
- * A row with sent_at NULL has been seen by no site: it can still end here. Everything else ends only
- * by the site's word (or by forget, which says so). */
+ * A row with sent_at NULL has been seen by no site: it can still end here. Everything else ends
+ * only by the site's word (or by forget, which says so). */
 #pragma once
 #include "store/store.h"
 
@@ -14,10 +14,11 @@ typedef struct OperationRow {
 } OperationRow;
 typedef void (*OperationDone)(void *ctx, const Error *err, const OperationRow *o);
 
-/* ref: UUID or the first digits of one, at least four. lock: for an update in this transaction. */
+/* ref: UUID or the first digits of one, at least four. lock: nobody changes it before the end of
+ * this transaction. */
 typedef struct OperationFind {
     const char *ref;
-    bool lock;
+    bool lock; /* takes a whole id, and a transaction */
 } OperationFind;
 void operation_find(App *app, PgConn *tx, Arena *a, const OperationFind *f, OperationDone done,
                     void *ctx);
@@ -36,16 +37,20 @@ void operation_list(App *app, Arena *a, const OperationFilter *f, const Page *p,
 void operation_by_ids(App *app, Arena *a, const char *ids,
                       void (*done)(void *ctx, const Error *err, const ObjList *items), void *ctx);
 
-/* What stands in the way of a new operation, with the row of the cluster locked until the end of the
- * transaction. */
+/* What stands in the way of a new operation, with the row of the cluster locked until the end of
+ * the transaction. */
 typedef struct OperationGate {
     bool connected, deleting, approved;
     const char *blocker;   /* a sentence about the unfinished one, or NULL */
     const char *instances; /* JSON: what was last reported of the members */
 } OperationGate;
 typedef void (*OperationGateDone)(void *ctx, const Error *err, const OperationGate *g);
-void operation_gate(App *app, PgConn *tx, Arena *a, const char *cluster_id, bool scheduled,
-                    OperationGateDone done, void *ctx);
+typedef struct OperationAsk {
+    const char *cluster_id;
+    bool scheduled; /* then only another planned one is in its way */
+} OperationAsk;
+void operation_gate(App *app, PgConn *tx, Arena *a, const OperationAsk *ask, OperationGateDone done,
+                    void *ctx);
 
 typedef struct OperationNew {
     const char *kind, *cluster_id, *params, *target, *primary, *requested_by;
@@ -55,8 +60,7 @@ void operation_insert(App *app, PgConn *tx, Arena *a, const OperationNew *n, Ope
                       void *ctx);
 
 /* Write back what a report changed: state, steps, end. The row is locked. */
-void operation_store(App *app, PgConn *tx, Arena *a, const ApiOperation *o, AppDone done,
-                     void *ctx);
+void operation_store(App *app, PgConn *tx, const ApiOperation *o, AppDone done, void *ctx);
 /* It was heard of, nothing is new. */
 void operation_heard(App *app, PgConn *tx, const char *id, AppDone done, void *ctx);
 
