@@ -18,9 +18,11 @@ bool operation_member(const OperationFacts *f, const char *pod)
     size_t n = strlen(f->cluster);
     if (instance_of(f, pod))
         return true;
+    if (!str_starts(pod, f->cluster) || pod[n] != '-')
+        return false;
     const char *digits = pod + n + 1;
-    return str_starts(pod, f->cluster) && pod[n] == '-' && str_to_u64(digits, &ordinal) &&
-           (digits[0] != '0' || !digits[1]) && (int64_t)ordinal < f->replicas;
+    return str_to_u64(digits, &ordinal) && (digits[0] != '0' || !digits[1]) &&
+           (int64_t)ordinal < f->replicas;
 }
 
 static const char *members(Arena *a, const OperationFacts *f, bool but_primary)
