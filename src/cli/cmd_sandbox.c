@@ -12,14 +12,6 @@
 static const char *const DEFAULT_SITES[] = {"edge-a:region=us-east,tier=edge",
                                             "edge-b:region=eu-north,tier=edge"};
 
-static Site *find_site(Sandbox *s, const char *name)
-{
-    for (size_t i = 0; i < s->nsites; i++)
-        if (str_eq(s->sites[i].name, name))
-            return &s->sites[i];
-    return NULL;
-}
-
 static ErrCode add_site(Sandbox *s, const char *spec, Error *err)
 {
     StrView rest = sv(spec);
@@ -28,7 +20,7 @@ static ErrCode add_site(Sandbox *s, const char *spec, Error *err)
         strlen(name) > 40)
         return err_set(err, ERR_USAGE, "--site '%s': a name has a-z, 0-9 and -, 1 to 40 of them",
                        spec);
-    Site *old = find_site(s, name);
+    Site *old = site_find(s, name);
     if (old) {
         if (rest.n)
             old->labels = sv_dup(s->c->arena, rest);
@@ -164,13 +156,15 @@ static int status_run(Cli *c)
             sandbox_path(&s, "central/central.log"));
     bool all = true;
     for (size_t i = 0; i < s.nsites; i++)
-        add_row(rows, arena_printf(c->arena, "site %s", s.sites[i].name),
-                daemon_pid(arena_printf(c->arena, "%s/process.pid", s.sites[i].dir)),
+        add_row(rows, arena_printf(c->arena, "site %s", s.sites[i].name), site_pid(&s, &s.sites[i]),
                 arena_printf(c->arena, "https://127.0.0.1:%d", s.sites[i].api_port),
                 arena_printf(c->arena, "%s/sandbox.log", s.sites[i].dir));
     const cJSON *r;
     cJSON_ArrayForEach(r, rows) all &= json_at(r, "pid") != NULL;
     int rc = out_list(c, PROC_COLS, rows, "process/");
+    size_t faults = faults_count(&s);
+    if (faults)
+        cli_say(c, "%zu faults are in force: swarmctl sandbox faults", faults);
     return rc ? rc : all ? 0 : EXIT_NEGATIVE;
 }
 
@@ -181,7 +175,7 @@ static int kubectl_env_run(Cli *c)
     const char *name = cli_arg(c, 0);
     if (sandbox_open(c, false, &s, &err))
         return cli_fail(c, &err);
-    const Site *site = find_site(&s, name);
+    const Site *site = site_find(&s, name);
     if (!site) {
         err_set(&err, ERR_NOT_FOUND, "no site '%s' in the sandbox; see swarmctl sandbox status",
                 name);
@@ -222,11 +216,12 @@ const CmdSpec CMD_SANDBOX_DOWN = {.path = "sandbox down",
                                   .run = down_run,
                                   .offline = true,
                                   .example = "  swarmctl sandbox down --purge --yes\n"};
-const CmdSpec CMD_SANDBOX_STATUS = {.path = "sandbox status",
-                                    .summary = "Processes of the sandbox",
-                                    .run = status_run,
-                                    .offline = true,
-                                    .about = "Exit status 1 when one of them does not run."};
+const CmdSpec CMD_SANDBOX_STATUS = {
+    .path = "sandbox status",
+    .summary = "Processes of the sandbox",
+    .run = status_run,
+    .offline = true,
+    .about = "Exit status 1 when one of them does not run. Says when faults are in force."};
 const CmdSpec CMD_SANDBOX_KUBECTL_ENV = {.path = "sandbox kubectl-env",
                                          .summary = "Print KUBECONFIG for kubectl",
                                          .args = SITE_ARG,

@@ -178,3 +178,32 @@ def test_random_bytes_do_not_hurt(site):
     deep = b"[" * 5000
     assert site.call("POST", "/api/v1/namespaces/default/configmaps", deep)[0] == 400
     assert site.call("GET", "/readyz")[1] == "ok"
+
+
+def test_a_rule_for_one_name_allows_to_list_and_watch_that_name(site):
+    """As the real authorizer: a field selector that has room for one name is a request for that name."""
+    for body, path in (
+            ({"metadata": {"name": "one-name"}, "rules": [
+                {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["mine"], "verbs": ["list", "watch"]}]},
+             "roles"),
+            ({"metadata": {"name": "one-name"}, "subjects": [{"kind": "ServiceAccount", "name": "narrow", "namespace":
+                                                              "default"}],
+              "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "one-name"}}, "rolebindings")):
+        status, o = site.call("POST", f"/apis/rbac.authorization.k8s.io/v1/namespaces/default/{path}", body)
+        assert status == 201, o
+    assert site.call("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "narrow"}})[0] == 201
+    token = site.token_of("default", "narrow")
+    make(site, "mine", a="1")
+    base = "/api/v1/namespaces/default/configmaps"
+
+    def get(query):
+        return site.call("GET", f"{base}?{query}", token=token)[0]
+
+    for query, want in (("fieldSelector=metadata.name%3Dmine", 200), ("fieldSelector=metadata.name%3D%3Dmine", 200),
+                        ("fieldSelector=metadata.namespace%3Ddefault,metadata.name%3Dmine", 200),
+                        ("watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dmine", 200),
+                        ("", 403), ("watch=1", 403), ("fieldSelector=metadata.name%3Dother", 403),
+                        ("fieldSelector=metadata.name!%3Dmine", 403), ("fieldSelector=metadata.name%3D", 403),
+                        ("labelSelector=name%3Dmine", 403)):
+        assert get(query) == want, query
+    assert site.call("GET", f"{base}/mine", token=token)[0] == 403, "list and watch only"

@@ -68,6 +68,16 @@ ErrCode site_up(Sandbox *s, Site *site, Error *err) MUST_USE; /* the Kubernetes 
 ErrCode site_enrol(Sandbox *s, Site *site,
                    Error *err) MUST_USE; /* its satellite, approved and labelled */
 void site_down(Sandbox *s, const Site *site);
+/* One request to the site's API as its admin; an error in the server's words. */
+typedef struct SiteCall {
+    const char *method, *path;
+    StrView body; /* JSON, or empty */
+} SiteCall;
+ErrCode site_ask(Sandbox *s, const Site *site, const SiteCall *req, StrView *ret,
+                 Error *err) MUST_USE;
+pid_t site_pid(Sandbox *s, const Site *site); /* 0: it does not run */
+Site *site_find(Sandbox *s, const char *name);
+size_t faults_count(Sandbox *s);                       /* made on purpose, at all sites that run */
 ErrCode images_write(Sandbox *s, Error *err) MUST_USE; /* what stands behind image names */
 
 /* A step on stderr: "  ok  PostgreSQL of central   0.8 s". */

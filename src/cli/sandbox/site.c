@@ -70,7 +70,7 @@ static void call_done(void *ctx, const Error *err, int status, StrView body)
     if (err)
         call->err = *err;
     else if (status >= 300)
-        err_set(&call->err, err_from_http(status), "HTTP %d: %.200s", status, call->body.p);
+        kube_status_error(status, body, &call->err);
 }
 
 static ErrCode call(Sandbox *s, Kube *k, const KubeRaw *req, StrView *ret, Error *err)
@@ -155,6 +155,31 @@ ErrCode site_up(Sandbox *s, Site *site, Error *err)
                      .log_file = d.log_file};
     ErrCode rc = wait_for(s, &spec, err);
     return rc && w.err.code ? err_wrap(err, "%s", w.err.msg) : rc;
+}
+
+ErrCode site_ask(Sandbox *s, const Site *site, const SiteCall *req, StrView *ret, Error *err)
+{
+    Kube *k;
+    ErrCode rc = site_kube(s, site, &k, err);
+    if (rc)
+        return err_wrap(err, "site %s", site->name);
+    const KubeRaw raw = {.method = req->method, .path = req->path, .body = req->body};
+    rc = call(s, k, &raw, ret, err);
+    kube_free(k);
+    return rc ? err_wrap(err, "site %s", site->name) : rc;
+}
+
+pid_t site_pid(Sandbox *s, const Site *site)
+{
+    return daemon_pid(arena_printf(s->c->arena, "%s/process.pid", site->dir));
+}
+
+Site *site_find(Sandbox *s, const char *name)
+{
+    for (size_t i = 0; i < s->nsites; i++)
+        if (str_eq(s->sites[i].name, name))
+            return &s->sites[i];
+    return NULL;
 }
 
 void site_down(Sandbox *s, const Site *site)

@@ -6,6 +6,7 @@
 
 typedef struct ApiServer ApiServer;
 typedef struct Auth Auth;
+typedef struct Faults Faults;
 
 typedef struct Forward {
     char *name, *target; /* NAME=127.0.0.1:PORT: pods reach target at GATEWAY:PORT */
@@ -46,6 +47,7 @@ typedef struct App {
     char *log_dir; /* pod logs: LOG_DIR/NAMESPACE_POD_UID/CONTAINER/RESTART.log, lines as a kubelet
                       writes them: "RFC3339 stdout|stderr F|P TEXT" */
     void *kubelet, *controllers; /* theirs */
+    Faults *faults;              /* NULL without a node */
     bool stopping;
 } App;
 

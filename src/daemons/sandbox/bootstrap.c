@@ -21,6 +21,10 @@ static const struct {
      "{\"metadata\":{\"name\":\"standard\",\"annotations\":{\"storageclass.kubernetes.io/"
      "is-default-class\":\"true\"}},\"provisioner\":\"pg-swarm.io/sandbox\",\"reclaimPolicy\":"
      "\"Delete\",\"volumeBindingMode\":\"WaitForFirstConsumer\",\"allowVolumeExpansion\":true}"},
+    {KIND_STORAGECLASS, "",
+     "{\"metadata\":{\"name\":\"limited\"},\"provisioner\":\"pg-swarm.io/sandbox\",\"parameters\":{"
+     "\"medium\":\"Memory\"},\"reclaimPolicy\":\"Delete\",\"volumeBindingMode\":"
+     "\"WaitForFirstConsumer\",\"allowVolumeExpansion\":false}"},
     {KIND_CLUSTERROLE, "",
      "{\"metadata\":{\"name\":\"cluster-admin\"},\"rules\":[{\"apiGroups\":[\"*\"],\"resources\":["
      "\"*\"],\"verbs\":[\"*\"]},{\"nonResourceURLs\":[\"*\"],\"verbs\":[\"*\"]}]}"},

@@ -14,6 +14,11 @@ struct ApiServer {
     TlsCtx *tls;
     struct Follower *followers; /* open watches and followed logs */
     bool stopping;
+    ApiSlow slow;
+    bool down;
+    struct Timer *back_timer;
+    void (*back)(void *ctx);
+    void *back_ctx;
 };
 
 typedef struct ApiReq {
@@ -59,6 +64,14 @@ ErrCode query_selectors(ApiReq *r, StoreQuery *q, Error *err) MUST_USE;
 /* `kubectl --as`: whoever may impersonate acts, from here on, as somebody else. FORBIDDEN
  * otherwise. */
 ErrCode impersonate(ApiReq *r, Error *err) MUST_USE;
+
+/* ---- made to go wrong (apifault.c) ---- */
+/* False: nothing is the matter. True: the request is held up, and go(r) comes later, or it has had
+ * its answer. */
+HttpServerConfig api_server_config(ApiServer *s); /* without address or socket */
+bool fault_hold(ApiReq *r, void (*go)(ApiReq *r));
+bool is_fault_path(const char *path);
+void handle_faults(ApiReq *r); /* "/sandbox/faults", for admins only */
 
 /* ---- the handlers ---- */
 void handle_discovery(ApiReq *r, const char *path); /* /api, /apis, /version, health, openapi */

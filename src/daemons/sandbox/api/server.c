@@ -140,6 +140,27 @@ static bool place_fits(const ApiReq *r)
     return r->ns || (!r->name && (str_eq(r->verb, "list") || str_eq(r->verb, "watch")));
 }
 
+/* A list or watch whose field selector has room for one name only counts as a request for that
+ * name: so rules with resourceNames allow it, as the API server's own authorizer does. */
+static const char *selected_name(ApiReq *r)
+{
+    static const char want[] = "metadata.name=";
+    if (!str_eq(r->verb, "list") && !str_eq(r->verb, "watch") &&
+        !str_eq(r->verb, "deletecollection"))
+        return NULL;
+    StrView rest = sv(str_or(http_query(r->http, "fieldSelector"), ""));
+    while (rest.n) {
+        StrView one = sv_trim(sv_cut(&rest, ','));
+        if (!sv_starts(one, want))
+            continue;
+        one = sv_n(one.p + strlen(want), one.n - strlen(want));
+        if (sv_starts(one, "="))
+            one = sv_n(one.p + 1, one.n - 1);
+        return one.n ? sv_dup(r->a, one) : NULL;
+    }
+    return NULL;
+}
+
 static void authorise(ApiReq *r, const char *path, bool resource)
 {
     Error err = {0};
@@ -150,11 +171,7 @@ static void authorise(ApiReq *r, const char *path, bool resource)
         reply_error(r, &err);
         return;
     }
-    const char *name = r->name;
-    if (!name && resource && (str_eq(r->verb, "list") || str_eq(r->verb, "watch"))) {
-        const char *f = http_query(r->http, "fieldSelector"); /* a list of one name */
-        name = str_starts(str_or(f, ""), "metadata.name=") && !strchr(f, ',') ? f + 14 : NULL;
-    }
+    const char *name = r->name ? r->name : resource ? selected_name(r) : NULL;
     char *lower = arena_strdup(r->a, r->method);
     for (char *c = lower; *c; c++) {
         *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
@@ -186,26 +203,15 @@ static void json_free(void *o)
     cJSON_Delete(o);
 }
 
-static void on_request(void *ctx, HttpReq *http)
+static void handle(ApiReq *r)
 {
-    ApiServer *s = ctx;
-    Arena *a = http_arena(http);
-    ApiReq *r = arena_new_of(a, ApiReq);
-    const char *path = http_path(http);
-    r->srv = s;
-    r->store = s->app->store;
-    r->http = http;
-    r->a = a;
-    r->method = http_method(http);
-    r->causes = cJSON_CreateArray();
-    r->warnings = cJSON_CreateArray();
-    arena_on_free(a, json_free, r->causes);
-    arena_on_free(a, json_free, r->warnings);
+    const char *path = http_path(r->http);
     bool resource = !is_discovery(path) && parse_path(r, path);
     if (!resource && !is_discovery(path)) {
         r->kind = NULL;
         Error err = {0};
-        if (auth_identify(s->app->auth, a, http_header(http, "authorization"), &r->who, &err)) {
+        if (auth_identify(r->srv->app->auth, r->a, http_header(r->http, "authorization"), &r->who,
+                          &err)) {
             reply_error(r, &err);
         } else {
             reply_not_found(r);
@@ -218,6 +224,27 @@ static void on_request(void *ctx, HttpReq *http)
         return;
     }
     authorise(r, path, resource);
+}
+
+static void on_request(void *ctx, HttpReq *http)
+{
+    ApiServer *s = ctx;
+    Arena *a = http_arena(http);
+    ApiReq *r = arena_new_of(a, ApiReq);
+    r->srv = s;
+    r->store = s->app->store;
+    r->http = http;
+    r->a = a;
+    r->method = http_method(http);
+    r->causes = cJSON_CreateArray();
+    r->warnings = cJSON_CreateArray();
+    arena_on_free(a, json_free, r->causes);
+    arena_on_free(a, json_free, r->warnings);
+    if (is_fault_path(http_path(http))) {
+        handle_faults(r);
+    } else if (!fault_hold(r, handle)) {
+        handle(r);
+    }
 }
 
 /* ---- the server ---- */
@@ -269,16 +296,19 @@ static ErrCode make_tls(ApiServer *s, Error *err)
     return tls_server_new(&cfg, &s->tls, err);
 }
 
+HttpServerConfig api_server_config(ApiServer *s)
+{
+    return (HttpServerConfig){
+        .tls = s->tls, .body_limit = LIMIT_KUBE_OBJECT * 2, .handler = on_request, .ctx = s};
+}
+
 ErrCode api_start(App *app, ApiServer **ret, Error *err)
 {
     ApiServer *s = xnew(ApiServer);
     s->app = app;
     ErrCode rc = make_tls(s, err);
-    HttpServerConfig cfg = {.adopt_fd = app->host_fd,
-                            .tls = s->tls,
-                            .body_limit = LIMIT_KUBE_OBJECT * 2,
-                            .handler = on_request,
-                            .ctx = s};
+    HttpServerConfig cfg = api_server_config(s);
+    cfg.adopt_fd = app->host_fd;
     rc = rc ? rc : http_server_start(app->loop, &cfg, &s->http, err);
     if (!rc && app->net.api_fd > 0) {
         cfg.adopt_fd = app->net.api_fd;
@@ -312,6 +342,7 @@ void api_stop(ApiServer *s, void (*done)(void *ctx), void *ctx)
 void api_free(ApiServer *s)
 {
     if (s) {
+        timer_stop(s->back_timer);
         http_server_free(s->http);
         http_server_free(s->inner);
         tls_ctx_free(s->tls);

@@ -41,6 +41,8 @@ static ErrCode provision(Ctl *c, Arena *a, const Obj *claim, const Obj *class, c
     js_set_str(o, "metadata.name", pv);
     js_set_str(o, "metadata.annotations[pv.kubernetes.io/provisioned-by]",
                js_text(class->json, "provisioner"));
+    if (str_eq(js_text(class->json, "parameters.medium"), "Memory"))
+        js_set_str(o, VOLUME_LIMITED, "true");
     js_set(o, "spec.capacity", size ? js_dup(size) : cJSON_CreateObject());
     js_set(o, "spec.accessModes", js_dup(js_at(claim->json, "spec.accessModes")));
     js_set(o, "spec.claimRef", claim_reference(claim));
@@ -164,6 +166,7 @@ static void release(Ctl *c, Arena *a, const Obj *claim)
         (void)!ctl_status(c, pv, st, &err); /* only for the eye */
         return;
     }
+    volumes_unmount(volumes_pv_dir(a, c->app, pv->name), pv);
     voldir_remove_later(c->app->loop, volumes_pv_dir(a, c->app, pv->name));
     (void)!ctl_delete(c, pv, &err); /* a PV without its folder harms nobody */
 }

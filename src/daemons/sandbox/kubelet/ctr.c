@@ -2,6 +2,7 @@
 #include "core/file.h"
 #include "core/ident.h"
 #include "core/log.h"
+#include "faults/faults.h"
 #include "kubelet/pod.h"
 #include <signal.h>
 #include <stdio.h>
@@ -319,6 +320,8 @@ static void run(Ctr *c, const RootSpec *root, const char *const *command)
     RunnerSpec spec = {.options = rootfs_options(c->arena, root),
                        .command = command,
                        .net = c->pod->net,
+                       .clock_offset_s =
+                           faults_clock(c->pod->app->faults, c->pod->ns, c->pod->name),
                        .on_output = on_output,
                        .on_exit = on_exit_of,
                        .ctx = c};

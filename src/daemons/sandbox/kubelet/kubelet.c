@@ -2,6 +2,7 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/map.h"
+#include "faults/faults.h"
 #include "kubelet/parts.h"
 #include "kubelet/pod.h"
 #include "kubelet/voldir.h"
@@ -35,6 +36,12 @@ struct Kubelet {
 SiteNet *kubelet_sitenet(Kubelet *k)
 {
     return k->site;
+}
+
+Pod *kubelet_pod(App *app, const char *uid)
+{
+    const Kubelet *k = app->kubelet;
+    return k ? map_get(k->pods, uid) : NULL;
 }
 
 /* ---- before anything else ---- */
@@ -186,6 +193,7 @@ ErrCode kubelet_start(App *app, Error *err)
     ErrCode rc = file_mkdirs(app->log_dir, 0755, err);
     if (rc)
         return rc;
+    app->faults = faults_new(app);
     k->node = node_start(app);
     k->services = services_start(app, k->host);
     rc = services_forward(k->services, sitenet_gateway(k->site), err);
@@ -213,6 +221,8 @@ static void stop_now(void *ctx)
     for (int i = 0; i < WATCHES; i++)
         store_watch_stop(k->watches[i]);
     timer_stop(k->refresh);
+    faults_free(k->app->faults);
+    k->app->faults = NULL;
     for (MapIter it = {0}; map_next(k->pods, &it);)
         pod_free(it.value);
     map_free(k->pods);

@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "faults/faults.h"
 #include "kubelet/voldir.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,6 +217,8 @@ static void on_net(void *ctx, const Error *err, PodNet *net)
     p->net = net;
     if (err)
         trouble(p, "FailedCreatePodSandBox", err);
+    else
+        faults_net_changed(p->app->faults);
     pod_kick(p);
 }
 

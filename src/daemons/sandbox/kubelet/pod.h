@@ -88,4 +88,5 @@ cJSON *podstatus_build(const Pod *p, const PodPlan *plan);
 
 /* ---- kubelet/kubelet.c ---- */
 SiteNet *kubelet_sitenet(Kubelet *k);
-void kubelet_pod_over(Kubelet *k, Pod *p); /* a stop of all may be waiting for it */
+Pod *kubelet_pod(App *app, const char *uid); /* NULL: not on this node */
+void kubelet_pod_over(Kubelet *k, Pod *p);   /* a stop of all may be waiting for it */

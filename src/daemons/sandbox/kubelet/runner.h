@@ -22,6 +22,7 @@ typedef struct RunnerSpec {
                                    them */
     const char *const *command;
     const PodNet *net;
+    int64_t clock_offset_s; /* the container's boot-time and monotonic clocks are so far ahead */
     void (*on_output)(void *ctx, RunnerStream s, const char *data, size_t n);
     void (*on_exit)(void *ctx, const RunnerExit *how);
     void *ctx;

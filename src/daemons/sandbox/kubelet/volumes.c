@@ -208,7 +208,9 @@ static ErrCode claim_dir(const PodVolumes *v, Arena *a, const cJSON *vol, const 
     if (!*pv || !str_eq(js_text(o->json, "status.phase"), "Bound"))
         return err_set(err, ERR_NOT_FOUND, "persistentvolumeclaim \"%s\" is not bound", name);
     *ret = volumes_pv_dir(a, v->app, pv);
-    return file_mkdirs(*ret, 0755, err);
+    ErrCode rc = file_mkdirs(*ret, 0755, err);
+    const Obj *vol_obj = rc ? NULL : store_get(v->app->store, a, K(PV), "", pv);
+    return vol_obj ? volumes_mount(a, *ret, vol_obj, err) : rc;
 }
 
 static ErrCode prepare_one(const PodVolumes *v, Arena *a, const cJSON *vol, Error *err)

@@ -26,3 +26,12 @@ ErrCode volumes_mounts(const PodVolumes *v, Arena *a, const cJSON *container, co
 void volumes_remove(const PodVolumes *v);
 /* Where a claim's data is. */
 const char *volumes_pv_dir(Arena *a, const App *app, const char *pv);
+
+/* ---- volumes with a size of their own: class `limited`, in memory, gone with this process ---- */
+#define VOLUME_LIMITED "metadata.annotations[pg-swarm.io/limited]"
+bool volumes_is_limited(const Obj *pv);
+uint64_t volumes_size(const Obj *pv); /* its capacity in bytes */
+ErrCode volumes_mount(Arena *a, const char *dir, const Obj *pv, Error *err) MUST_USE;
+/* What is written beyond is ENOSPC. At least one page; not below what is used. */
+ErrCode volumes_resize(const char *dir, uint64_t size, Error *err) MUST_USE;
+void volumes_unmount(const char *dir, const Obj *pv); /* its data is gone */

@@ -89,6 +89,11 @@ uint32_t sitenet_gateway(const SiteNet *n)
     return n->base + 1;
 }
 
+int sitenet_netns_fd(const SiteNet *n)
+{
+    return n->home[0];
+}
+
 uint32_t sitenet_services(const SiteNet *n)
 {
     return n->base + SITENET_HALF;

@@ -18,6 +18,7 @@ uint32_t sitenet_base(const char *site);
 ErrCode sitenet_open(uint32_t base, SiteNet **ret, Error *err) MUST_USE;
 void sitenet_free(SiteNet *n);
 uint32_t sitenet_gateway(const SiteNet *n);
+int sitenet_netns_fd(const SiteNet *n);
 uint32_t sitenet_services(const SiteNet *n); /* first address of the Services' half */
 
 /* Pure: addresses 2 .. SITENET_HALF-2 of the pods' half, next fit. 0: none is free. */
