@@ -19,7 +19,8 @@ class Load:
                                    "--writers", str(writers), "--every-ms", str(every)])
         self.reader = None
         self.last_ack = 0  # when the newest acknowledged write was sent
-        self.states, self.acked_by = {}, {}
+        self.states, self.acked_by = {}, {}  # by prober's name or by address
+        self.addresses = {}  # pod -> all it ever had
 
     def start(self, argv):
         return subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=self.errors, env=self.cluster.libpq_env())
@@ -36,6 +37,7 @@ class Load:
             if not p["ip"] or self.probers.get(pod, (None,))[0] == p["ip"]:
                 continue
             self.stop_prober(pod)
+            self.addresses.setdefault(pod, set()).add(p["ip"])
             argv = [os.path.join(TEST_BIN, "write_prober"), "--log", self.log, f"{pod}={p['ip']}:5432"]
             self.probers[pod] = (p["ip"], self.start(self.cluster.in_site(*argv)))
 

@@ -102,6 +102,8 @@ class Player:
         if m := re.fullmatch(r"replica(\d)", name):
             replicas = self.c.replicas()
             return replicas[int(m[1]) - 1] if len(replicas) >= int(m[1]) else None
+        if name == "epoch":
+            return str(self.c.lease().get("leaseTransitions"))
         return {"cluster": self.c.name, "name": self.c.short, "site": self.c.site, "ns": "databases"}.get(name)
 
     def events(self):
@@ -161,8 +163,8 @@ class Player:
             raise Broken(f"exit {job.returncode}, not {want}: {out}")
 
     def do_remember(self, args, line):
-        v = self.variable(args[1])
-        self.vars[args[0]] = args[1] if v is None and args[1] not in ("primary", "replica1", "replica2") else v
+        known = args[1] in ("primary", "epoch") or args[1].startswith("replica")
+        self.vars[args[0]] = self.variable(args[1]) if known else args[1]
         if self.vars[args[0]] is None:
             raise Broken(f"there is no {args[1]} now")
 
@@ -229,12 +231,13 @@ class Player:
     def is_no_ack(self, args, began):
         """POD since MARK"""
         self.load.look()
-        last = self.load.acked_by.get(args[0], 0)
-        return last <= self.marks[args[2]]
+        names = [args[0], *self.load.addresses.get(args[0], ())]
+        return max(self.load.acked_by.get(n, 0) for n in names) <= self.marks[args[2]]
 
     def is_event(self, args, began):
-        return any(int(e["id"]) > self.events_since and e["kind"] == args[0] and " ".join(args[1:]) in e["message"]
-                   for e in self.events())
+        """KIND [TEXT]; KIND * is any"""
+        return any(int(e["id"]) > self.events_since and args[0] in ("*", e["kind"]) and
+                   " ".join(args[1:]) in e["message"] for e in self.events())
 
     def is_state(self, args, began):
         return (self.c.sandbox.cluster(self.c.name) or {}).get("state") == args[0]
@@ -260,7 +263,9 @@ class Player:
         return self.c.lease().get("holderIdentity") == args[1]
 
     def is_epoch(self, args, began):
-        return self.c.lease().get("leaseTransitions", 0) > int(args[1])
+        """= N or > N"""
+        now = self.c.lease().get("leaseTransitions", 0)
+        return now == int(args[1]) if args[0] == "=" else now > int(args[1])
 
 
 def stepper(step):
