@@ -54,7 +54,7 @@ const char *sidecar_down_name(SidecarDownKind k)
           T(operation_id, operation_id) T(requested_by, requested_by))                            \
     ORDER(FAILOVER, failover, ForceFailover, force_failover,                                                 \
           T(operation_id, operation_id) T(requested_by, requested_by) T(to, to)                   \
-          N(accept_data_loss, accept_data_loss))
+          N(accept_data_loss, accept_data_loss) N(cancel, cancel))
 /* clang-format on */
 
 static SidecarOrder no_order(void)

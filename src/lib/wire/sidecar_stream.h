@@ -84,6 +84,7 @@ typedef struct SidecarOrder {
     uint32_t hold_seconds;         /* fence, stop_clean */
     uint32_t timeout_seconds;      /* stop_clean, promote */
     bool force;                    /* unfence */
+    bool cancel;                   /* failover: no more */
     bool accept_data_loss;         /* failover */
 } SidecarOrder;
 

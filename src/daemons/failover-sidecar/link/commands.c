@@ -1,6 +1,7 @@
 #include "link/commands.h"
 
 #include "core/log.h"
+#include "member/operate.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,75 +10,62 @@ typedef struct Later {
     Member *member;
     Link *link;
     char *id;
+    Error err;
+    bool failed;
 } Later;
-
-static CommandResult result_of(Member *m, Arena *a)
-{
-    InstanceHealth h = member_health(m, a);
-    return (CommandResult){.success = true,
-                           .error = "",
-                           .in_recovery = h.role == ROLE_REPLICA,
-                           .output = arena_printf(a, "%s%s%s", member_state_name(member_state(m)),
-                                                  *member_why(m) ? ": " : "", member_why(m)),
-                           .lsn = h.lsn,
-                           .timeline_id = h.timeline_id,
-                           .epoch = h.epoch};
-}
-
-static void answer(Member *m, Link *k, const char *id, const Error *err)
-{
-    AUTO_ARENA a = arena_new_sized(1024);
-    CommandResult r = result_of(m, a);
-    r.success = !err;
-    r.error = err ? err->msg : "";
-    link_answer(k, id, &r);
-}
 
 static Later *later_new(Member *m, Link *k, const char *id)
 {
     Later *l = xnew(Later);
-    *l = (Later){m, k, xstrdup(id)};
+    *l = (Later){.member = m, .link = k, .id = xstrdup(id)};
     return l;
 }
 
-static void later_answer(Later *l, const Error *err)
+static void on_status(void *ctx, CommandResult *r)
 {
-    answer(l->member, l->link, l->id, err);
+    Later *l = ctx;
+    r->success = !l->failed;
+    r->error = l->failed ? l->err.msg : "";
+    r->code = l->failed ? err_name(l->err.code) : "";
+    link_answer(l->link, l->id, r);
     free(l->id);
     free(l);
 }
 
-static void on_checkpoint(void *ctx, const Error *err, PgResult *r)
+/* Every answer tells how the member stands after it. */
+static void later_answer(void *ctx, const Error *err)
 {
-    (void)r;
-    later_answer(ctx, err);
+    Later *l = ctx;
+    if (err)
+        l->err = *err;
+    l->failed = err;
+    operate_status(member_operate(l->member), on_status, l);
 }
 
-static void on_reload(void *ctx, const Error *err)
+static void answer(Member *m, Link *k, const char *id, const Error *err)
 {
-    later_answer(ctx, err);
+    later_answer(later_new(m, k, id), err);
 }
 
 static void do_status(Member *m, Link *k, const SidecarDown *cmd)
 {
+    operate_heard(member_operate(m), cmd->order.operation_id);
     answer(m, k, cmd->id, NULL);
+}
+
+static void do_order(Member *m, Link *k, const SidecarDown *cmd)
+{
+    operate_order(member_operate(m), cmd, later_answer, later_new(m, k, cmd->id));
 }
 
 static void do_checkpoint(Member *m, Link *k, const SidecarDown *cmd)
 {
-    Error err = {0};
-    if (member_pool(m)) {
-        pg_query(member_pool(m), "CHECKPOINT", PG_NO_PARAMS, on_checkpoint,
-                 later_new(m, k, cmd->id));
-        return;
-    }
-    err_set(&err, ERR_UNAVAILABLE, "PostgreSQL is not running");
-    answer(m, k, cmd->id, &err);
+    operate_checkpoint(member_operate(m), later_answer, later_new(m, k, cmd->id));
 }
 
 static void do_reload(Member *m, Link *k, const SidecarDown *cmd)
 {
-    launcher_call(member_launcher(m), &(LpMsg){.type = LP_RELOAD}, on_reload,
+    launcher_call(member_launcher(m), &(LpMsg){.type = LP_RELOAD}, later_answer,
                   later_new(m, k, cmd->id));
 }
 
@@ -113,10 +101,14 @@ void command_handle(Member *m, Link *k, const SidecarDown *cmd)
         SidecarDownKind kind;
         void (*fn)(Member *m, Link *k, const SidecarDown *cmd);
     } COMMANDS[] = {
-        {SIDECAR_DOWN_STATUS, do_status},
-        {SIDECAR_DOWN_CHECKPOINT, do_checkpoint},
-        {SIDECAR_DOWN_RELOAD, do_reload},
-        {SIDECAR_DOWN_SET_LOG_LEVEL, do_log_level},
+        {SIDECAR_DOWN_STATUS, do_status},     {SIDECAR_DOWN_CHECKPOINT, do_checkpoint},
+        {SIDECAR_DOWN_RELOAD, do_reload},     {SIDECAR_DOWN_SET_LOG_LEVEL, do_log_level},
+        {SIDECAR_DOWN_FENCE, do_order},       {SIDECAR_DOWN_UNFENCE, do_order},
+        {SIDECAR_DOWN_PROMOTE, do_order},     {SIDECAR_DOWN_STOP_CLEAN, do_order},
+        {SIDECAR_DOWN_START_AGAIN, do_order}, {SIDECAR_DOWN_HANDOVER, do_order},
+        {SIDECAR_DOWN_REINIT, do_order},      {SIDECAR_DOWN_RESTART, do_order},
+        {SIDECAR_DOWN_PAUSE, do_order},       {SIDECAR_DOWN_RESUME, do_order},
+        {SIDECAR_DOWN_FAILOVER, do_order},
     };
     for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
         if (COMMANDS[i].kind == cmd->kind) {

@@ -56,16 +56,24 @@ static void on_probe(void *ctx)
     i->ic.on_change(i->ic.ctx);
 }
 
+ErrCode instance_conninfo(Arena *a, const Config *cfg, const char **ret, Error *err)
+{
+    const char *password;
+    if (config_secret(a, cfg, "superuser-password", &password, err))
+        return err->code;
+    const char *port = arena_printf(a, "%u", cfg->pg_port);
+    *ret = pg_conninfo(a, (const char *const[]){"host", cfg->run_dir, "port", port, "user",
+                                                "postgres", "password", password, "dbname",
+                                                "postgres", NULL});
+    return ERR_OK;
+}
+
 ErrCode instance_new(const InstanceConfig *ic, Instance **ret, Error *err)
 {
     AUTO_ARENA a = arena_new_sized(1024);
-    const char *password;
-    if (config_secret(a, ic->cfg, "superuser-password", &password, err))
+    const char *conninfo;
+    if (instance_conninfo(a, ic->cfg, &conninfo, err))
         return err->code;
-    const char *port = arena_printf(a, "%u", ic->cfg->pg_port);
-    char *conninfo = pg_conninfo(a, (const char *const[]){"host", ic->cfg->run_dir, "port", port,
-                                                          "user", "postgres", "password", password,
-                                                          "dbname", "postgres", NULL});
     Instance *i = xnew(Instance);
     i->ic = *ic;
     i->pool = pg_pool_new(ic->loop, &(PgPoolConfig){.conninfo = conninfo,

@@ -16,6 +16,8 @@ typedef struct InstanceConfig {
 
 /* ERR when the superuser's password cannot be read. */
 ErrCode instance_new(const InstanceConfig *ic, Instance **ret, Error *err) MUST_USE;
+/* To PostgreSQL here, as superuser over the unix socket; holds the password. */
+ErrCode instance_conninfo(Arena *a, const Config *cfg, const char **ret, Error *err) MUST_USE;
 void instance_free(Instance *i);
 const Probe *instance_probe(const Instance *i); /* NULL for NULL */
 void instance_probe_now(Instance *i);

@@ -39,3 +39,9 @@ void member_join(Member *m, Action act)
     }
     launcher_call(m->launcher, &msg, on_done, m);
 }
+
+ErrCode member_clone_anew(Member *m, Error *err)
+{
+    (void)m;
+    return err_set(err, ERR_UNIMPLEMENTED, "cloning over data is not part of this version");
+}

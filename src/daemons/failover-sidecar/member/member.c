@@ -229,6 +229,7 @@ static void step(void *ctx)
     if (s)
         note_exit(m, s);
     sync_instance(m, s);
+    operate_step(m->operate);
     publish_soon(m, s);
     Observation o = observe(m);
     Decision d = member_decide(&o);
@@ -292,6 +293,7 @@ Member *member_new(const MemberConfig *mc)
     m->timer = timer_start(mc->loop, 0, 0, step, m);
     uint64_t interval = mc->cfg->health_seconds * 1000;
     m->report_timer = timer_start(mc->loop, interval, interval, on_report_timer, m);
+    m->operate = operate_new(m);
     m->launcher = launcher_client_new(mc->loop, mc->cfg->run_dir, &EVENTS, m);
     m->record = record_new(&(RecordConfig){.loop = mc->loop,
                                            .dir = mc->cfg->run_dir,
@@ -314,6 +316,7 @@ void member_free(Member *m)
 {
     if (!m)
         return;
+    operate_free(m->operate);
     instance_free(m->instance);
     lease_free(m->lease);
     podlabel_free(m->label);

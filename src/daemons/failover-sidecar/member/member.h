@@ -31,5 +31,6 @@ uint64_t member_epoch(const Member *m);
 InstanceHealth member_health(Member *m, Arena *a);
 void member_report(Member *m); /* send it to the satellite */
 LauncherClient *member_launcher(Member *m);
+struct Operate *member_operate(Member *m);
 Record *member_record(Member *m);
 PgPool *member_pool(Member *m); /* NULL while PostgreSQL is down */

@@ -4,6 +4,7 @@
 #include "lease/lease.h"
 #include "member/instance.h"
 #include "member/member.h"
+#include "member/operate.h"
 #include "member/vouch.h"
 #include "podlabel.h"
 #include "record/record.h"
@@ -14,6 +15,7 @@ struct Member {
     Lease *lease;
     PodLabel *label;
     Record *record; /* decision_note(m->record, ...) */
+    Operate *operate;
     Instance *instance;
     uint64_t instance_started; /* LPF_STARTED of the PostgreSQL that `instance` is of */
     Timer *timer, *report_timer;
@@ -56,6 +58,8 @@ void member_permit(Member *m, uint64_t deadline); /* to the launcher, for a runn
 
 /* join.c */
 void member_join(Member *m, Action act); /* ACT_FOLLOW, ACT_REJOIN */
+/* The next time this member comes back, it clones. */
+ErrCode member_clone_anew(Member *m, Error *err) MUST_USE;
 ErrCode member_put_upstream(Member *m, LpMsg *msg, Arena *a, Error *err) MUST_USE;
 
 /* away.c */

@@ -1,5 +1,5 @@
 /* member/operate.h - what operations do to this member: fence, stop for a handover, hand over, and
- * the way back from each; restart, reinit.
+ * the way back from each; restart, reinit, pause.
  *
  * Every order belongs to an operation and may be repeated: the same one again is answered as if it
  * were the first. Another operation's fence or stop is refused with CONFLICT and never undone. What
@@ -17,13 +17,10 @@ struct Member;
 
 Operate *operate_new(struct Member *m);
 void operate_free(Operate *o);
-/* At each step of the member: time limits, a fence that has lost its point, sessions that slipped
- * in. */
+/* At each step of the member. */
 void operate_step(Operate *o);
 /* PostgreSQL is kept down for an operation: not started, the lease not released. */
 bool operate_held(const Operate *o);
-/* When time alone changes something (CLOCK_BOOTTIME ms); UINT64_MAX: never. */
-uint64_t operate_next(const Operate *o);
 /* Whose fence it is; "" when there is none. Lives until the next change. */
 const char *operate_fence(const Operate *o);
 /* Something was heard of this operation: what it holds is held on. */
@@ -31,8 +28,12 @@ void operate_heard(Operate *o, const char *operation_id);
 
 /* Once; never from inside. err NULL: it is so now. */
 typedef void (*OperateDone)(void *ctx, const Error *err);
-void operate_order(Operate *o, SidecarDownKind kind, const SidecarOrder *order, OperateDone done,
-                   void *ctx);
-/* How this member stands, freshly asked of PostgreSQL; error and code are the caller's to fill. */
-typedef void (*StatusDone)(void *ctx, const CommandResult *r);
+void operate_order(Operate *o, const SidecarDown *cmd, OperateDone done, void *ctx);
+
+/* A CHECKPOINT, which may take minutes, on a connection of its own. */
+void operate_checkpoint(Operate *o, OperateDone done, void *ctx);
+
+/* How this member stands, freshly asked of PostgreSQL; success, error and code are the caller's to
+ * fill. Never fails: what PostgreSQL does not answer is not told. */
+typedef void (*StatusDone)(void *ctx, CommandResult *r);
 void operate_status(Operate *o, StatusDone done, void *ctx);

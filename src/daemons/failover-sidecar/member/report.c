@@ -71,6 +71,11 @@ LauncherClient *member_launcher(Member *m)
     return m->launcher;
 }
 
+Operate *member_operate(Member *m)
+{
+    return m->operate;
+}
+
 Record *member_record(Member *m)
 {
     return m->record;
