@@ -92,6 +92,33 @@ static void fill_deployment(cJSON *doc, const SatelliteSite *s)
         cJSON_ReplaceItemInObject(box, "image", cJSON_CreateString(s->image));
 }
 
+/* The token stands in a Secret of its own, before the Deployment that reads it. */
+static cJSON *enrolment_secret(Arena *a, const char *token)
+{
+    cJSON *doc = json_own(a, cJSON_CreateObject());
+    cJSON_AddStringToObject(doc, "apiVersion", "v1");
+    cJSON_AddStringToObject(doc, "kind", "Secret");
+    cJSON *meta = cJSON_AddObjectToObject(doc, "metadata");
+    cJSON_AddStringToObject(meta, "name", "pg-swarm-enrolment");
+    cJSON_AddStringToObject(meta, "namespace", "pgswarm-system");
+    cJSON_AddStringToObject(doc, "type", "Opaque");
+    cJSON_AddStringToObject(cJSON_AddObjectToObject(doc, "stringData"), "token", token);
+    return doc;
+}
+
+static void insert_before_deployment(Arena *a, YamlDocs *docs, cJSON *doc)
+{
+    cJSON **at = arena_alloc(a, (docs->n + 1) * sizeof *at);
+    size_t n = 0;
+    for (size_t i = 0; i < docs->n; i++) {
+        if (str_eq(json_str_at(docs->at[i], "kind", ""), "Deployment"))
+            at[n++] = doc;
+        at[n++] = docs->at[i];
+    }
+    docs->at = at;
+    docs->n = n;
+}
+
 ErrCode satellite_manifest(Arena *a, const SatelliteSite *site, YamlDocs *ret, Error *err)
 {
     if (check(a, site, err) || yaml_parse_all(a, sv(SATELLITE_MANIFEST), LIMIT_JSON_BODY, ret, err))
@@ -105,5 +132,7 @@ ErrCode satellite_manifest(Arena *a, const SatelliteSite *site, YamlDocs *ret, E
             cJSON_AddStringToObject(cJSON_AddObjectToObject(doc, "data"), "ca.crt", site->ca_pem);
         }
     }
+    if (site->enrolment_token)
+        insert_before_deployment(a, ret, enrolment_secret(a, site->enrolment_token));
     return ERR_OK;
 }

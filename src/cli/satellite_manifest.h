@@ -11,7 +11,8 @@ typedef struct SatelliteSite {
     const char *central_name; /* in central's certificate */
     const char *region, *labels /* k=v,k=v */, *service_type;
     const char *image, *sidecar_image;
-    const char *ca_pem; /* central's CA */
+    const char *ca_pem;          /* central's CA */
+    const char *enrolment_token; /* NULL: an admin approves the site */
 } SatelliteSite;
 
 /* Settings in the order in which they are created. NULL leaves what the manifest says; name,

@@ -23,7 +23,7 @@ def test_manifest_of_a_new_site(sandbox):
     out = sandbox.ctl("satellite", "manifest", "new-site", "--central", "central.example:9090", "--service-type",
                       "NodePort", "--region", "eu", "-l", "tier=edge").stdout
     said = sandbox.kubectl("edge-a", "apply", "--dry-run=server", "-f", "-", stdin=out).stdout.splitlines()
-    assert len(said) == len(out.split("\n---\n")) == 7 and all("(server dry run)" in line for line in said)
+    assert len(said) == len(out.split("\n---\n")) == 8 and all("(server dry run)" in line for line in said)
     here = sandbox.kget("edge-a", "-n", "pgswarm-system", "deployment", "pg-swarm-satellite")
     env = {e["name"]: e.get("value") for e in here["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert env["PGSWARM_K8S_CLUSTER"] == "edge-a", "a dry run changes nothing"

@@ -101,7 +101,7 @@ class FakeCentral:
         self.ca = CA(folder)
         self.by_csr, self.approved, self.rejected, self.revoked = {}, set(), set(), set()
         self.streams, self.registrations, self.acks = [], [], True
-        self.registered_ids, self.checked = [], []
+        self.registered_ids, self.checked, self.enrolment_tokens = [], [], []
         self.port = port
         self.start()
 
@@ -138,6 +138,7 @@ class FakeCentral:
         self.registrations.append(req)
         sid = self.by_csr.setdefault(req.csr_pem, str(uuid.uuid4()))
         self.registered_ids.append(sid)
+        self.enrolment_tokens.append(req.enrolment_token)
         return pb.registration.RegisterResponse(satellite_id=sid, temp_token="ab" * 32, retry_after_ms=1000)
 
     def check(self, req, ctx):

@@ -208,3 +208,92 @@ def test_unknown_methods_and_wrong_users_of_the_port(central):
         assert refused(lambda: call(b"\xff\xff\xff", timeout=5)) == grpc.StatusCode.INVALID_ARGUMENT
         health = ch.unary_unary("/grpc.health.v1.Health/Check")
         assert health(b"", timeout=5) == b"\x08\x01"  # SERVING
+
+
+# ---- enrolment tokens ----
+
+def token_for(central, name, **more):
+    status, body = central.admin().call("POST", "/api/v1/enrolment-tokens", {"name": name, **more})
+    assert status == 201 and len(body["token"]) == 64 and body["name"] == name, body
+    return body
+
+
+def shown(central, sid):
+    return central.admin().get(f"/api/v1/satellites/{sid}")
+
+
+def test_a_token_admits_its_satellite_once(central):
+    t = token_for(central, "tok-a", labels={"tier": "edge"})
+    s = Satellite(central, "tok-a", tier="forged", rack="7")
+    r = s.register(enrolment_token=t["token"])
+    assert r.note == ""
+    row = shown(central, r.satellite_id)
+    assert row["state"] == "approved" and row["labels"] == {"tier": "edge", "rack": "7"}  # the token's word counts
+    answer = s.check()
+    assert answer.state == R.APPROVAL_STATE_APPROVED and answer.name == "tok-a"
+    s.cert, s.token = answer.certificate_pem, answer.auth_token
+    s.connect()
+    s.close()
+    # The same satellite asks again (it crashed before it wrote down the answer): no second use, no second row.
+    assert s.register(enrolment_token=t["token"]).note == ""
+    audit = central.sql("SELECT user_name, action, object, after ->> 'enrolment_token' FROM audit WHERE object ="
+                        " 'satellite/tok-a' ORDER BY id")
+    assert [a[:3] for a in audit] == [("ann", "enrolment.create", "satellite/tok-a"),
+                                      ("ann", "satellite.enrol", "satellite/tok-a")] and audit[1][3] == t["id"]
+    # Another key with it waits, and both sides are told why.
+    other = Satellite(central, "tok-a")
+    r = other.register(enrolment_token=t["token"])
+    assert "used by another satellite" in r.note and "approve" in r.note
+    assert shown(central, r.satellite_id)["state"] == "pending" and other.check().state == R.APPROVAL_STATE_PENDING
+    wait_until("an event", lambda: [e for e in central.admin().get("/api/v1/events?kind=satellite.enrolment")["items"]
+                                    if e["satellite"] == "tok-a" and "used by another satellite" in e["message"]])
+    [info] = [i for i in central.admin().get("/api/v1/enrolment-tokens")["items"] if i["id"] == t["id"]]
+    assert info["used_at"] and "token" not in info
+
+
+@pytest.mark.parametrize("what", ["unknown", "of another name", "expired", "deleted"])
+def test_a_token_that_admits_nobody(central, what):
+    name = "bad-" + what.replace(" ", "-")
+    t = token_for(central, name)
+    token, said = t["token"], "none of central's"
+    if what == "unknown":
+        token = "0" * 64
+    elif what == "expired":
+        central.sql("UPDATE enrolment_tokens SET expires_at = now() WHERE id = %s", t["id"])
+        said = "has expired"
+    elif what == "deleted":
+        assert central.admin().call("DELETE", f"/api/v1/enrolment-tokens/{t['id']}")[0] == 204
+        assert central.admin().call("DELETE", f"/api/v1/enrolment-tokens/{t['id']}")[0] == 404
+    else:
+        name, said = "quite-another", f"is for satellite '{name}', not for 'quite-another'"
+    s = Satellite(central, name)
+    r = s.register(enrolment_token=token)
+    assert said in r.note and shown(central, r.satellite_id)["state"] == "pending"
+    if what == "of another name":  # it is still good for its own satellite
+        assert central.sql("SELECT used_at FROM enrolment_tokens WHERE id = %s", t["id"]) == [(None,)]
+    # An admin may let it in all the same.
+    assert central.admin().call("POST", f"/api/v1/satellites/{r.satellite_id}/approve", {})[0] == 200
+
+
+def test_a_token_lifts_no_revocation_and_takes_no_name(central):
+    s = Satellite(central, "was-here").enrol()
+    t = token_for(central, "was-here")
+    twin = Satellite(central, "was-here")
+    r = twin.register(enrolment_token=t["token"])
+    assert "belongs to another approved satellite" in r.note
+    assert central.sql("SELECT used_at FROM enrolment_tokens WHERE id = %s", t["id"]) == [(None,)]
+    assert central.admin().call("POST", "/api/v1/satellites/was-here/revoke")[0] == 200
+    assert "revoked" in s.register(enrolment_token=t["token"]).note
+    assert s.check().state == R.APPROVAL_STATE_REJECTED
+    assert twin.register(enrolment_token=t["token"]).note == ""  # the name is free now
+
+
+def test_who_may_make_tokens_and_what_is_kept(central):
+    viewer = central.admin().call("POST", "/api/v1/tokens", {"role": "viewer", "description": "looks"})[1]["token"]
+    assert Rest(central, viewer).call("POST", "/api/v1/enrolment-tokens", {"name": "x"})[0] == 403
+    assert Rest(central).call("POST", "/api/v1/enrolment-tokens", {"name": "x"})[0] == 401
+    status, body = central.admin().call("POST", "/api/v1/enrolment-tokens", {"name": "Not A Name", "ttl_hours": 9999})
+    assert status == 422 and {f["field"] for f in body["error"]["fields"]} == {"name", "ttl_hours"}
+    t = token_for(central, "kept")
+    dump = str(central.sql("SELECT * FROM enrolment_tokens")) + str(central.sql("SELECT * FROM audit"))
+    assert t["token"] not in dump and t["token"] not in central.log()

@@ -358,6 +358,19 @@ def test_enrolment_survives_crashes(env):
     assert {"private-key", "certificate", "ca", "satellite-id"} <= set(secret["data"])
 
 
+def test_enrolment_token_of_its_file(env):
+    path = os.path.join(env.sat.folder, "token")
+    with open(path + "-enrolment", "w") as f:
+        f.write("  abc123\n")
+    env.sat.start(PGSWARM_ENROLMENT_TOKEN_FILE=path + "-enrolment")
+    wait_until("it registers", lambda: env.central.enrolment_tokens)
+    env.sat.stop()
+    env.kubectl.run("delete", "secret", "pg-swarm-satellite-identity", "-n", env.ns)
+    env.sat.start(PGSWARM_ENROLMENT_TOKEN_FILE=path + "-gone")
+    wait_until("it registers without", lambda: len(env.central.enrolment_tokens) == 2)
+    assert env.central.enrolment_tokens == ["abc123", ""]
+
+
 def test_events_come_once_in_order_over_broken_links(env):
     env.central.acks = False
     s = env.applied()

@@ -14,6 +14,10 @@ def test_the_satellite_is_admitted(site):
     s = site.satellite()
     assert s["state"] == "approved" and s["connected"] and s["kubernetes_version"] == site.version
     assert [c for c in s["storage_classes"] if c["is_default"]]
+    [token] = site.ask("satellite", "token", "list")["items"]
+    assert token["name"] == "check" and token["used_at"] and s["labels"] == {"tier": "check"}
+    rows = [r for r in site.ask("audit")["items"] if r["action"] == "satellite.enrol"]
+    assert len(rows) == 1 and rows[0]["user"] == "admin" and rows[0]["target"] == "satellite/check"
 
 
 def test_two_majors_side_by_side(clusters):

@@ -25,6 +25,8 @@ static const Row ROWS[] = {
      "instead: SHA-256 fingerprint of central's CA, hex"},
     {"central-plaintext", "PGSWARM_CENTRAL_PLAINTEXT", ROW_SWITCH, AT(central_plaintext), "off",
      "on: no TLS, for a listener behind a tunnel of your own"},
+    {"enrolment-token-file", "PGSWARM_ENROLMENT_TOKEN_FILE", ROW_TEXT, AT(enrolment_token_file), "",
+     "file with a token that admits this satellite at once (swarmctl satellite manifest)"},
     {"namespace", "PGSWARM_NAMESPACE", ROW_TEXT, AT(ns), "",
      "namespace of this satellite (default: the pod's, else pgswarm-system)"},
     {"hostname", "PGSWARM_HOSTNAME", ROW_TEXT, AT(hostname), "",

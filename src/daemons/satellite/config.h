@@ -5,12 +5,13 @@
 #include "core/strmap.h"
 
 typedef struct SatConfig {
-    const char *central_addr;      /* "central.example:9090" */
-    const char *central_name;      /* in its certificate; "" the host of the address */
-    const char *central_ca_file;   /* whom to trust at first; or: */
-    const char *central_ca_sha256; /* fingerprint of central's CA */
-    bool central_plaintext;        /* no TLS: for a listener behind one's own tunnel */
-    const char *ns;                /* of this pod and of the identity Secret */
+    const char *central_addr;         /* "central.example:9090" */
+    const char *central_name;         /* in its certificate; "" the host of the address */
+    const char *central_ca_file;      /* whom to trust at first; or: */
+    const char *central_ca_sha256;    /* fingerprint of central's CA */
+    const char *enrolment_token_file; /* read when it registers; one that is not there is fine */
+    bool central_plaintext;           /* no TLS: for a listener behind one's own tunnel */
+    const char *ns;                   /* of this pod and of the identity Secret */
     const char *hostname, *k8s_cluster, *region;
     StrMap labels;
     const char *service_type; /* of -rw and -ro: ClusterIP NodePort LoadBalancer */

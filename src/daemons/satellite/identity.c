@@ -16,6 +16,7 @@ enum {
     REJECTED_POLL_MS = 60000,
     SIDECAR_CA_DAYS = 3650,
     PEM_MAX = 64 * 1024,
+    ENROLMENT_TOKEN_MAX = 200,
     DAY_MS = 24 * 3600 * 1000,
     HOUR_MS = 3600 * 1000,
 };
@@ -291,12 +292,26 @@ static void on_registered(void *ctx, GrpcCode code, const char *message, StrView
     } else {
         set(&id->satellite_id, r.satellite_id);
         set(&id->temp_token, r.temp_token);
+        if (!str_empty(r.note))
+            log_warn("identity", "the enrolment token did not admit us", "why=%s",
+                     log_quote(r.note));
         save(id, false);
     }
 }
 
+/* Of the manifest's Secret, which may be gone by now. */
+static const char *enrolment_token(const Identity *id, Arena *a)
+{
+    StrView text;
+    if (str_empty(id->cfg->enrolment_token_file) ||
+        file_read(a, id->cfg->enrolment_token_file, ENROLMENT_TOKEN_MAX, &text, NULL))
+        return "";
+    return sv_dup(a, sv_trim(sv_cut(&text, '\n')));
+}
+
 static void enrol(Identity *id)
 {
+    AUTO_ARENA a = arena_new();
     AUTO_STRBUF b = {0};
     set_state(id, IDENTITY_REGISTERING);
     if (!dial(id))
@@ -307,7 +322,8 @@ static void enrol(Identity *id)
                            .labels = id->cfg->labels,
                            .version = PGSWARM_VERSION,
                            .kubernetes_version = id->kubernetes_version,
-                           .csr_pem = id->csr};
+                           .csr_pem = id->csr,
+                           .enrolment_token = enrolment_token(id, a)};
     wire_register_request_encode(&req, &b);
     grpc_unary(
         id->channel,

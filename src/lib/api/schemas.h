@@ -20,6 +20,9 @@
     X(SATELLITE)          \
     X(SATELLITE_APPROVE)  \
     X(SATELLITE_LABELS)   \
+    X(ENROLMENT)          \
+    X(ENROLMENT_INFO)     \
+    X(ENROLMENT_CREATE)   \
     X(LOG_ENTRY)          \
     X(LOG_LEVEL)          \
     X(PROFILE)            \

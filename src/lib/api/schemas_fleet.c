@@ -53,6 +53,41 @@ static const FieldSpec approve_fields[] = {
 SCHEMA_DEF(schema_SATELLITE_APPROVE, "SATELLITE_APPROVE", ApiSatelliteApprove, approve_fields,
            "Admission of a satellite");
 
+static const FieldSpec enrolment_fields[] = {
+    FIELD(ApiEnrolment, id, FK_STR, .help = "To end it by"),
+    FIELD(ApiEnrolment, token, FK_STR, .help = "The token itself; shown this once"),
+    FIELD(ApiEnrolment, name, FK_STR, .help = "The satellite that it admits"),
+    FIELD(ApiEnrolment, labels, FK_MAP, .help = "What the satellite gets beside what it reports"),
+    FIELD(ApiEnrolment, expires_at, FK_TIME, .help = "When it ends by itself"),
+};
+SCHEMA_DEF(schema_ENROLMENT, "ENROLMENT", ApiEnrolment, enrolment_fields,
+           "A token that admits one new satellite");
+
+static const FieldSpec enrolment_info_fields[] = {
+    FIELD(ApiEnrolmentInfo, id, FK_STR, .help = "To end it by"),
+    FIELD(ApiEnrolmentInfo, name, FK_STR, .help = "The satellite that it admits"),
+    FIELD(ApiEnrolmentInfo, labels, FK_MAP,
+          .help = "What the satellite gets beside what it reports"),
+    FIELD(ApiEnrolmentInfo, created_by, FK_STR, .help = "Who made it"),
+    FIELD(ApiEnrolmentInfo, created_at, FK_TIME, .help = "When it was made"),
+    FIELD(ApiEnrolmentInfo, expires_at, FK_TIME, .help = "When it ends by itself"),
+    FIELD(ApiEnrolmentInfo, used_at, FK_TIME, .help = "When its satellite came"),
+};
+SCHEMA_DEF(schema_ENROLMENT_INFO, "ENROLMENT_INFO", ApiEnrolmentInfo, enrolment_info_fields,
+           "An enrolment token, without the token itself");
+
+static const FieldSpec enrolment_create_fields[] = {
+    FIELD(ApiEnrolmentCreate, name, FK_STR, .flags = FF_REQUIRED, .check = check_name,
+          .help = "Name of the Kubernetes cluster, and of its satellite", .example = "osl-04"),
+    FIELD(ApiEnrolmentCreate, labels, FK_MAP, .max = LABELS_MAX, .flags = FF_SCALARS,
+          .check_key = check_label_key, .check = check_label_value,
+          .help = "Labels beside those it will report"),
+    FIELD(ApiEnrolmentCreate, ttl_hours, FK_U32, .def = "24", .min = 1, .max = 720,
+          .help = "How long it works"),
+};
+SCHEMA_DEF(schema_ENROLMENT_CREATE, "ENROLMENT_CREATE", ApiEnrolmentCreate, enrolment_create_fields,
+           "A token for a new site");
+
 static const FieldSpec labels_fields[] = {
     FIELD(ApiSatelliteLabels, labels, FK_MAP, .max = LABELS_MAX, .flags = FF_SCALARS | FF_REQUIRED,
           .check_key = check_label_key, .check = check_label_value,

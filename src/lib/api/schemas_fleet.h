@@ -24,6 +24,21 @@ typedef struct ApiSatelliteApprove {
 typedef struct ApiSatelliteLabels {
     StrMap labels;
 } ApiSatelliteLabels;
+typedef struct ApiEnrolment {
+    const char *id, *token, *name;
+    StrMap labels;
+    int64_t expires_at;
+} ApiEnrolment;
+typedef struct ApiEnrolmentInfo {
+    const char *id, *name, *created_by;
+    StrMap labels;
+    int64_t created_at, expires_at, used_at;
+} ApiEnrolmentInfo;
+typedef struct ApiEnrolmentCreate {
+    const char *name;
+    StrMap labels;
+    uint32_t ttl_hours;
+} ApiEnrolmentCreate;
 typedef struct ApiLogEntry {
     int64_t at;
     const char *level, *logger, *message, *fields;
@@ -50,6 +65,7 @@ typedef struct ApiStatus {
     ObjList events; /* ApiEvent */
 } ApiStatus;
 
+extern const Schema schema_ENROLMENT, schema_ENROLMENT_INFO, schema_ENROLMENT_CREATE;
 extern const Schema schema_SATELLITE, schema_SATELLITE_APPROVE, schema_SATELLITE_LABELS;
 extern const Schema schema_STORAGE_CLASS, schema_LOG_ENTRY, schema_LOG_LEVEL, schema_EVENT;
 extern const Schema schema_STATUS, schema_STATUS_SATELLITES, schema_STATUS_CLUSTERS;

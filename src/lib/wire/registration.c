@@ -25,6 +25,7 @@ static ErrCode check_request(const Pgswarm__V1__RegisterRequest *m, Error *err)
         {"version", m->version, TEXT_MAX},
         {"csr_pem", m->csr_pem, CSR_MAX},
         {"kubernetes_version", m->kubernetes_version, TEXT_MAX},
+        {"enrolment_token", m->enrolment_token, TEXT_MAX},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (too_long(rows[i].name, rows[i].value, rows[i].max, err))
@@ -47,7 +48,8 @@ ErrCode wire_register_request_decode(Arena *a, StrView b, RegisterRequest *ret, 
                              .region = m->region,
                              .version = m->version,
                              .kubernetes_version = m->kubernetes_version,
-                             .csr_pem = m->csr_pem};
+                             .csr_pem = m->csr_pem,
+                             .enrolment_token = m->enrolment_token};
     WIRE_MAP_GET(a, m->n_labels, m->labels, &ret->labels);
     return ERR_OK;
 }
@@ -62,6 +64,7 @@ void wire_register_request_encode(const RegisterRequest *m, StrBuf *out)
     p.version = pb_text(m->version);
     p.kubernetes_version = pb_text(m->kubernetes_version);
     p.csr_pem = pb_text(m->csr_pem);
+    p.enrolment_token = pb_text(m->enrolment_token);
     WIRE_MAP_PUT(a, m->labels, p.n_labels, p.labels, Pgswarm__V1__RegisterRequest__LabelsEntry,
                  pgswarm__v1__register_request__labels_entry__init);
     pb_pack(&p.base, out);
@@ -73,7 +76,7 @@ ErrCode wire_register_response_decode(Arena *a, StrView b, RegisterResponse *ret
     ErrCode rc = WIRE_UNPACK(a, b, pgswarm__v1__register_response, &m, err);
     if (rc)
         return rc;
-    *ret = (RegisterResponse){m->satellite_id, m->temp_token, m->retry_after_ms};
+    *ret = (RegisterResponse){m->satellite_id, m->temp_token, m->retry_after_ms, m->note};
     return ERR_OK;
 }
 
@@ -83,6 +86,7 @@ void wire_register_response_encode(const RegisterResponse *m, StrBuf *out)
     p.satellite_id = pb_text(m->satellite_id);
     p.temp_token = pb_text(m->temp_token);
     p.retry_after_ms = m->retry_after_ms;
+    p.note = pb_text(m->note);
     pb_pack(&p.base, out);
 }
 

@@ -7,10 +7,12 @@ typedef struct RegisterRequest {
     const char *hostname, *k8s_cluster_name, *region;
     StrMap labels;
     const char *version, *kubernetes_version, *csr_pem;
+    const char *enrolment_token; /* "" none */
 } RegisterRequest;
 typedef struct RegisterResponse {
     const char *satellite_id, *temp_token;
     uint32_t retry_after_ms;
+    const char *note; /* why the enrolment token did not admit it; "" */
 } RegisterResponse;
 typedef struct ApprovalRequest {
     const char *satellite_id, *temp_token;

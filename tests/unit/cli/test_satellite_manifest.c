@@ -87,6 +87,33 @@ static void printed_and_read_again(void **state)
         assert_true(json_equal(docs.at[i], again.at[i]));
 }
 
+/* The token is in no other object than its Secret, and that is there before what reads it. */
+static void token_in_a_secret(void **state)
+{
+    (void)state;
+    AUTO_ARENA a = arena_new();
+    YamlDocs docs;
+    Error err = {0};
+    SatelliteSite s = FULL;
+    assert_int_equal(satellite_manifest(a, &s, &docs, &err), ERR_OK);
+    assert_null(kind(&docs, "Secret"));
+    size_t without = docs.n;
+    s.enrolment_token = "0123456789abcdef";
+    assert_int_equal(satellite_manifest(a, &s, &docs, &err), ERR_OK);
+    assert_int_equal(docs.n, without + 1);
+    const cJSON *secret = docs.at[docs.n - 2];
+    assert_string_equal(json_str_at(secret, "kind", ""), "Secret");
+    assert_string_equal(json_str_at(secret, "stringData.token", ""), s.enrolment_token);
+    for (size_t i = 0; i < docs.n; i++) {
+        AUTO_STRBUF out = {0};
+        yaml_write(&out, docs.at[i]);
+        assert_true((strstr(out.p, s.enrolment_token) != NULL) == (docs.at[i] == secret));
+    }
+    const cJSON *volume = json_at(docs.at[docs.n - 1], "spec.template.spec.volumes.1");
+    assert_string_equal(json_str_at(volume, "secret.secretName", ""),
+                        json_str_at(secret, "metadata.name", "?"));
+}
+
 static void what_is_not_given_stays(void **state)
 {
     (void)state;
@@ -140,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_setting_arrives),
         cmocka_unit_test(printed_and_read_again),
+        cmocka_unit_test(token_in_a_secret),
         cmocka_unit_test(what_is_not_given_stays),
         cmocka_unit_test(refused),
     };

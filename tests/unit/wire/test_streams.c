@@ -450,23 +450,29 @@ static void registration_both_ways(void **state)
     AUTO_ARENA a = arena_new();
     AUTO_STRBUF b = {0};
     Error err = {0};
-    RegisterRequest req = {.hostname = "h", .k8s_cluster_name = "k", .csr_pem = "pem"}, r;
+    RegisterRequest req = {.hostname = "h",
+                           .k8s_cluster_name = "k",
+                           .csr_pem = "pem",
+                           .enrolment_token = "e"},
+                    r;
     strmap_put(a, &req.labels, "tier", "edge");
     wire_register_request_encode(&req, &b);
     assert_int_equal(wire_register_request_decode(a, view(&b), &r, &err), ERR_OK);
     assert_string_equal(strmap_get(r.labels, "tier"), "edge");
     assert_string_equal(r.region, "");
+    assert_string_equal(r.enrolment_token, "e");
     ApprovalResponse ok = {.state = APPROVAL_APPROVED, .auth_token = "t", .name = "edge-a"}, got;
     strbuf_reset(&b);
     wire_approval_response_encode(&ok, &b);
     assert_int_equal(wire_approval_response_decode(a, view(&b), &got, &err), ERR_OK);
     assert_int_equal(got.state, APPROVAL_APPROVED);
     assert_string_equal(got.name, "edge-a");
-    RegisterResponse resp = {"id", "token", 5000}, rr;
+    RegisterResponse resp = {"id", "token", 5000, "expired"}, rr;
     strbuf_reset(&b);
     wire_register_response_encode(&resp, &b);
     assert_int_equal(wire_register_response_decode(a, view(&b), &rr, &err), ERR_OK);
     assert_int_equal(rr.retry_after_ms, 5000);
+    assert_string_equal(rr.note, "expired");
     ApprovalRequest ask = {"id", "tok"}, asked;
     strbuf_reset(&b);
     wire_approval_request_encode(&ask, &b);

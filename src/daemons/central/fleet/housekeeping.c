@@ -29,7 +29,8 @@ static const char OFFLINE_SQL[] =
 /* In pieces, so that no statement holds the table for long. */
 static const char PRUNE_SQL[] =
     "WITH t AS (DELETE FROM tokens WHERE expires_at < now() - interval '1 day'),"
-    " o AS (DELETE FROM operations WHERE finished_at < now() - $1 * interval '1 day')"
+    " o AS (DELETE FROM operations WHERE finished_at < now() - $1 * interval '1 day'),"
+    " e AS (DELETE FROM enrolment_tokens WHERE expires_at < now() - interval '30 days')"
     " DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < now() - $1 * interval"
     " '1 day' ORDER BY at LIMIT 5000)";
 

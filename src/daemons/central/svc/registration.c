@@ -6,6 +6,7 @@
 #include "model/kname.h"
 #include "store/enrolment.h"
 #include "store/events.h"
+#include "svc/satellites.h"
 #include "svc/unary.h"
 #include <sodium.h>
 #include <stdlib.h>
@@ -39,6 +40,9 @@ typedef struct Registering {
     RegisterRequest req;
     const char *name;
     char temp_token[TOKEN_LEN + 1];
+    const char *satellite_id;
+    unsigned char token_sha256[32];
+    SatelliteEnrol enrol;
 } Registering;
 
 /* What a site calls itself, as a name: "Edge A_1" is edge-a-1. */
@@ -85,19 +89,61 @@ static ErrCode check_request(Registering *g, Error *err)
     return ERR_OK;
 }
 
+static void answer(Registering *g, const char *note)
+{
+    AUTO_STRBUF out = {0};
+    RegisterResponse resp = {g->satellite_id, g->temp_token, RETRY_FIRST_MS, note};
+    wire_register_response_encode(&resp, &out);
+    unary_reply(g->u, sv_n(strbuf_str(&out), out.n));
+}
+
+/* A token that admits nobody is no reason to turn the site away: an admin may still let it in. */
+static void enrolled(void *ctx, const Error *err, const SatelliteRow *s)
+{
+    Registering *g = ctx;
+    (void)s;
+    if (err && err->code != ERR_PRECONDITION && err->code != ERR_EXISTS) {
+        unary_fail(g->u, err);
+        return;
+    }
+    if (!err) {
+        log_info("registration", "admitted by its enrolment token", "satellite_id=%s name=%s",
+                 g->satellite_id, g->name);
+        answer(g, "");
+        return;
+    }
+    char *note = arena_printf(g->u->arena, "%s; an admin has to approve it", err->msg);
+    log_warn("registration", "not admitted by its enrolment token",
+             "satellite_id=%s name=%s err=%s", g->satellite_id, g->name, log_quote(err->msg));
+    EventNew e = {.severity = "warning",
+                  .kind = "satellite.enrolment",
+                  .satellite = g->name,
+                  .message = arena_printf(g->u->arena, "satellite '%s' waits: %s", g->name, note)};
+    event_add(g->app, NULL, &e, NULL, NULL);
+    answer(g, note);
+}
+
 static void registered(void *ctx, const Error *err, const char *satellite_id)
 {
     Registering *g = ctx;
-    AUTO_STRBUF out = {0};
+    const char *token = g->req.enrolment_token;
     if (err) {
         unary_fail(g->u, err);
         return;
     }
+    g->satellite_id = arena_strdup(g->u->arena, satellite_id);
     log_info("registration", "satellite registered", "satellite_id=%s name=%s host=%s",
              satellite_id, g->name, log_quote(g->req.hostname));
-    RegisterResponse resp = {satellite_id, g->temp_token, RETRY_FIRST_MS};
-    wire_register_response_encode(&resp, &out);
-    unary_reply(g->u, sv_n(strbuf_str(&out), out.n));
+    if (str_empty(token)) {
+        answer(g, "");
+        return;
+    }
+    sha256(token, g->token_sha256);
+    g->enrol = (SatelliteEnrol){.id = g->satellite_id,
+                                .name = g->name,
+                                .peer = g->u->s ? grpc_stream_peer(g->u->s) : "",
+                                .token_sha256 = g->token_sha256};
+    satellite_enrol(g->app, g->u->arena, &g->enrol, enrolled, g);
 }
 
 static void counted(void *ctx, const Error *err, PgResult *r)

@@ -1,6 +1,8 @@
 #include "svc/satellites.h"
 
 #include "model/kname.h"
+#include "store/audit.h"
+#include "store/enrol_tokens.h"
 #include "store/events.h"
 #include "svc/tx.h"
 
@@ -14,6 +16,8 @@ typedef struct Op {
     StrMap labels; /* approve: added to what it has; set_labels: instead */
     bool add_labels, fan_out, set_labels;
     const char *event_kind, *event_text;
+    const SatelliteEnrol *enrol; /* by a token; NULL: by a person */
+    const ApiEnrolmentInfo *token;
     SatelliteRow row;
     SatelliteDone done;
     void *ctx;
@@ -45,6 +49,25 @@ static void noted(void *ctx, const Error *err)
         svc_tx_commit(&op->tx);
 }
 
+/* Nobody asked over REST, so the row is written here. */
+static void audited(void *ctx, const Error *err)
+{
+    Op *op = ctx;
+    if (err || !op->token) {
+        noted(op, err);
+        return;
+    }
+    AuditNew r = {
+        .user = op->token->created_by,
+        .action = "satellite.enrol",
+        .object = arena_printf(op->arena, "satellite/%s", op->row.api.name),
+        .peer = op->enrol->peer,
+        .status = 200,
+        .after = arena_printf(op->arena, "{\"enrolment_token\":\"%s\"}", op->token->id),
+    };
+    audit_add(op->app, op->tx.c, &r, noted, op);
+}
+
 static void followed(void *ctx, const Error *err)
 {
     Op *op = ctx;
@@ -57,7 +80,7 @@ static void followed(void *ctx, const Error *err)
         .kind = op->event_kind,
         .satellite = op->row.api.name,
         .message = arena_printf(op->arena, "satellite '%s' %s", op->row.api.name, op->event_text)};
-    event_add(op->app, op->tx.c, &e, noted, op);
+    event_add(op->app, op->tx.c, &e, audited, op);
 }
 
 static void changed(void *ctx, const Error *err, const SatelliteRow *s)
@@ -74,16 +97,10 @@ static void changed(void *ctx, const Error *err, const SatelliteRow *s)
         followed(op, NULL);
 }
 
-static void found(void *ctx, const Error *err, const SatelliteRow *s)
+static void change(Op *op)
 {
-    Op *op = ctx;
-    if (err) {
-        svc_tx_fail(&op->tx, err);
-        return;
-    }
-    op->change.id = s->api.id;
     if (op->add_labels) {
-        StrMap all = strmap_dup(op->arena, s->api.labels);
+        StrMap all = strmap_dup(op->arena, op->row.api.labels);
         for (size_t i = 0; i < op->labels.n; i++)
             strmap_put(op->arena, &all, op->labels.at[i].key, op->labels.at[i].value);
         op->labels = all;
@@ -93,12 +110,56 @@ static void found(void *ctx, const Error *err, const SatelliteRow *s)
     satellite_change(op->app, op->tx.c, op->arena, &op->change, changed, op);
 }
 
+static void token_used(void *ctx, const Error *err, const ApiEnrolmentInfo *t)
+{
+    Op *op = ctx;
+    if (err) {
+        svc_tx_fail(&op->tx, err);
+        return;
+    }
+    ApiEnrolmentInfo *kept = arena_new_of(op->arena, ApiEnrolmentInfo);
+    *kept = *t;
+    op->token = kept;
+    op->labels = t->labels;
+    change(op);
+}
+
+static void use_token(Op *op)
+{
+    Error err;
+    EnrolTokenUse use = {op->enrol->token_sha256, op->enrol->name, op->change.id};
+    if (str_eq(op->row.api.state, "approved")) {
+        svc_tx_commit(&op->tx);
+    } else if (!str_eq(op->row.api.state, "pending")) {
+        err_set(&err, ERR_PRECONDITION,
+                "satellite '%s' is %s, which an enrolment token cannot lift", op->row.api.name,
+                op->row.api.state);
+        svc_tx_fail(&op->tx, &err);
+    } else {
+        enrol_token_use(op->app, op->tx.c, op->arena, &use, token_used, op);
+    }
+}
+
+static void found(void *ctx, const Error *err, const SatelliteRow *s)
+{
+    Op *op = ctx;
+    if (err) {
+        svc_tx_fail(&op->tx, err);
+        return;
+    }
+    op->change.id = s->api.id;
+    op->row = *s;
+    if (op->enrol)
+        use_token(op);
+    else
+        change(op);
+}
+
 static void start(void *ctx)
 {
     Op *op = ctx;
     satellite_find(op->app, op->tx.c, op->arena, op->ref, found, op);
 }
-
 static void run(Op *op)
 {
     svc_tx_begin(&op->tx, op->app, start, finished, op);
@@ -120,6 +181,17 @@ void satellite_approve(App *app, Arena *a, const char *ref, const ApiSatelliteAp
     op->add_labels = op->fan_out = true;
     op->event_kind = "satellite.approved";
     op->event_text = "was approved";
+    run(op);
+}
+
+void satellite_enrol(App *app, Arena *a, const SatelliteEnrol *in, SatelliteDone done, void *ctx)
+{
+    Op *op = op_new(app, a, in->id, done, ctx);
+    op->enrol = in;
+    op->change = (SatelliteChange){.from = "pending", .state = "approved"};
+    op->add_labels = op->fan_out = true;
+    op->event_kind = "satellite.approved";
+    op->event_text = "was admitted by its enrolment token";
     run(op);
 }
 

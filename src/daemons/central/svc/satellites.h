@@ -6,6 +6,14 @@
  * the same transaction. */
 void satellite_approve(App *app, Arena *a, const char *ref, const ApiSatelliteApprove *in,
                        SatelliteDone done, void *ctx);
+/* A satellite that came with an enrolment token: approved with the token's labels when the token is
+ * good, in one transaction with its use, the audit row and the event. Else ERR_PRECONDITION says
+ * why it waits for an admin; one that is approved already is fine. */
+typedef struct SatelliteEnrol {
+    const char *id, *name, *peer;
+    const unsigned char *token_sha256; /* 32 bytes */
+} SatelliteEnrol;
+void satellite_enrol(App *app, Arena *a, const SatelliteEnrol *in, SatelliteDone done, void *ctx);
 void satellite_reject(App *app, Arena *a, const char *ref, SatelliteDone done, void *ctx);
 typedef struct SatelliteLabels {
     StrMap labels;    /* instead of what it has */
