@@ -1,16 +1,16 @@
 /* Faults: what the sandbox does wrong on purpose. Each command is one request to the process of the
  * site; what it did comes back as lines. */
 #include "cmds.h"
-#include "core/limits.h"
+#include "core/clock.h"
 #include "model/quantity.h"
 #include "out.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/fault.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char PATH[] = "/sandbox/faults";
+enum { LOOK_EVERY_MS = 5 };
 
 static const Column FAULT_COLS[] = {
     {"SITE", "site", COL_TEXT, false, false, NULL}, {"FAULT", "kind", COL_TEXT, false, false, NULL},
@@ -24,173 +24,27 @@ static const Column DONE_COLS[] = {
     {0},
 };
 
-/* ---- one site ---- */
-
-static ErrCode ask(Sandbox *s, const Site *site, const cJSON *req, cJSON *items, Error *err)
-{
-    Arena *a = s->c->arena;
-    StrView body;
-    cJSON *answer;
-    SiteCall raw = {.method = req ? "POST" : "GET", .path = PATH};
-    if (req)
-        raw.body = sv(json_text(a, req));
-    if (site_ask(s, site, &raw, &body, err) || json_parse(a, body, LIMIT_KUBE_OBJECT, &answer, err))
-        return err->code;
-    const cJSON *it;
-    cJSON_ArrayForEach(it, json_at(answer, "items"))
-    {
-        cJSON *o = cJSON_Duplicate(it, true);
-        cJSON_AddStringToObject(o, "site", site->name);
-        cJSON_AddItemToArray(items, o);
-    }
-    return ERR_OK;
-}
-
-/* The site that a request is for, by --site, CLUSTER@SITE, or by having the cluster's pods. */
-typedef struct Where {
-    const Site *site;
-    const char *cluster;
-} Where;
-
-static ErrCode need_site(Sandbox *s, const char *name, const Site **ret, Error *err)
-{
-    *ret = site_find(s, name);
-    if (!*ret)
-        return err_set(err, ERR_NOT_FOUND,
-                       "no site '%s' in the sandbox; see swarmctl sandbox status", name);
-    return site_pid(s, *ret)
-               ? ERR_OK
-               : err_set(err, ERR_UNAVAILABLE, "site %s does not run: swarmctl sandbox up", name);
-}
-
-static bool has_cluster(Sandbox *s, const Site *site, const char *cluster)
-{
-    StrView body;
-    cJSON *list;
-    Error ignored;
-    const char *path = arena_printf(
-        s->c->arena, "/api/v1/pods?limit=1&labelSelector=pg-swarm.io%%2Fcluster%%3D%s", cluster);
-    return site_pid(s, site) &&
-           !site_ask(s, site, &(SiteCall){.method = "GET", .path = path}, &body, &ignored) &&
-           !json_parse(s->c->arena, body, LIMIT_KUBE_OBJECT, &list, &ignored) &&
-           cJSON_GetArraySize(json_at(list, "items")) > 0;
-}
-
-static ErrCode by_cluster(Sandbox *s, const char *cluster, const Site **ret, Error *err)
-{
-    *ret = NULL;
-    for (size_t i = 0; i < s->nsites; i++) {
-        if (!has_cluster(s, &s->sites[i], cluster))
-            continue;
-        if (*ret)
-            return err_set(err, ERR_AMBIGUOUS, "cluster '%s' is at %s and at %s: write %s@%s",
-                           cluster, (*ret)->name, s->sites[i].name, cluster, (*ret)->name);
-        *ret = &s->sites[i];
-    }
-    return *ret ? ERR_OK
-                : err_set(err, ERR_NOT_FOUND, "no running site of the sandbox has a cluster '%s'",
-                          cluster);
-}
-
-static ErrCode find_where(Sandbox *s, const char *arg, Where *ret, Error *err)
-{
-    const char *site = cli_opt(s->c, "site"), *at = arg ? strchr(arg, '@') : NULL;
-    ret->cluster = at ? arena_strndup(s->c->arena, arg, (size_t)(at - arg)) : arg;
-    if (at || site)
-        return need_site(s, at ? at + 1 : site, &ret->site, err);
-    if (arg)
-        return by_cluster(s, arg, &ret->site, err);
-    return err_set(err, ERR_USAGE, "say which: a CLUSTER, or --site NAME");
-}
-
-/* ---- from options to a request ---- */
-
-static cJSON *request(Sandbox *s, const char *kind)
-{
-    cJSON *req = json_own(s->c->arena, cJSON_CreateObject());
-    cJSON_AddStringToObject(req, "kind", kind);
-    return req;
-}
-
-static void put(cJSON *req, const char *name, const char *value)
-{
-    if (!str_empty(value))
-        cJSON_AddStringToObject(req, name, value);
-}
-
-static ErrCode put_targets(Sandbox *s, cJSON *req, const Where *w, Error *err)
-{
-    static const char *const roles[] = {"primary", "replica", "replicas", "all-pods", "satellite"};
-    const Cli *c = s->c;
-    const char *who = NULL;
-    put(req, "cluster", w->cluster);
-    put(req, "namespace", cli_opt(c, "namespace"));
-    cJSON *pods = cJSON_AddArrayToObject(req, "pods");
-    for (size_t i = 1; cli_arg(c, i); i++)
-        cJSON_AddItemToArray(pods, cJSON_CreateString(cli_arg(c, i)));
-    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
-        if (cli_flag(c, roles[i])) {
-            if (who || cli_arg(c, 1))
-                return err_set(err, ERR_USAGE,
-                               "--%s: pods are named by one of POD..., --primary, "
-                               "--replica, --replicas, --all-pods",
-                               roles[i]);
-            who = str_eq(roles[i], "all-pods") ? "all" : roles[i];
-        }
-    put(req, "who", who);
-    if (w->cluster && !who && !cli_arg(c, 1))
-        return err_set(err, ERR_USAGE,
-                       "say which pods of %s: POD..., --primary, --replica, "
-                       "--replicas or --all-pods",
-                       w->cluster);
-    return ERR_OK;
-}
-
-static ErrCode put_duration(Sandbox *s, cJSON *req, const char *opt, const char *member, Error *err)
-{
-    uint64_t ms;
-    const char *text = cli_opt(s->c, opt);
-    if (!text)
-        return ERR_OK;
-    if (cli_duration(text, &ms, err))
-        return err_wrap(err, "--%s", opt);
-    cJSON_AddNumberToObject(req, member, (double)ms);
-    return ERR_OK;
-}
-
-/* Opens the sandbox, lets `fill` make the request, sends it, prints what was done. */
-typedef ErrCode (*FillFn)(Sandbox *s, cJSON *req, const Where *w, Error *err);
-
-static ErrCode run_open(Sandbox *s, const char *kind, FillFn fill, cJSON *items, Error *err)
-{
-    Where w = {0};
-    cJSON *req = request(s, kind);
-    ErrCode rc = find_where(s, cli_arg(s->c, 0), &w, err);
-    rc = rc ? rc : fill(s, req, &w, err);
-    return rc ? rc : ask(s, w.site, req, items, err);
-}
-
-static int run_fault(Cli *c, const char *kind, FillFn fill)
+static int run_fault(Cli *c, const char *kind, FaultFill fill)
 {
     Error err;
     Sandbox s;
     cJSON *items = json_own(c->arena, cJSON_CreateArray());
     ErrCode rc = sandbox_open(c, false, &s, &err);
-    rc = rc ? rc : run_open(&s, kind, fill, items, &err);
+    rc = rc ? rc : fault_run(&s, kind, fill, items, &err);
     return rc ? cli_fail(c, &err) : out_list(c, DONE_COLS, items, "pod/");
 }
 
 /* ---- kill, stop, cont ---- */
 
-static ErrCode fill_signal(Sandbox *s, cJSON *req, const Where *w, Error *err)
+static ErrCode fill_signal(Sandbox *s, cJSON *req, const FaultWhere *w, Error *err)
 {
-    put(req, "process", cli_opt(s->c, "process"));
-    return put_targets(s, req, w, err);
+    fault_put(req, "process", cli_opt(s->c, "process"));
+    return fault_put_targets(s, req, w, err);
 }
 
-static ErrCode fill_kill(Sandbox *s, cJSON *req, const Where *w, Error *err)
+static ErrCode fill_kill(Sandbox *s, cJSON *req, const FaultWhere *w, Error *err)
 {
-    put(req, "signal", cli_opt(s->c, "signal"));
+    fault_put(req, "signal", cli_opt(s->c, "signal"));
     cJSON_AddBoolToObject(req, "whole", cli_flag(s->c, "pod"));
     if (cli_flag(s->c, "pod") && (cli_opt(s->c, "process") || cli_opt(s->c, "signal")))
         return err_set(err, ERR_USAGE, "--pod is SIGKILL to everything: no --process, no --signal");
@@ -209,12 +63,55 @@ static int kill_daemon(Cli *c, const char *what, pid_t pid)
     return 0;
 }
 
+/* Looks, without a signal, until there is such a process. */
+static ErrCode wait_for_process(Sandbox *s, uint64_t ms, Error *err)
+{
+    FaultWhere w = {0};
+    cJSON *unused = json_own(s->c->arena, cJSON_CreateArray());
+    cJSON *req = fault_request(s, "kill");
+    cJSON_AddStringToObject(req, "signal", "0");
+    ErrCode rc = fault_where(s, &w, err);
+    rc = rc ? rc : fill_signal(s, req, &w, err);
+    uint64_t end = clock_mono_ms() + ms;
+    while (!rc && (rc = fault_ask(s, w.site, req, unused, err))) {
+        bool may_come = rc == ERR_NOT_FOUND || rc == ERR_UNAVAILABLE;
+        if (!may_come || clock_mono_ms() > end)
+            return rc;
+        pause_ms(LOOK_EVERY_MS);
+        rc = ERR_OK;
+    }
+    return rc;
+}
+
+static ErrCode kill_when_there(Sandbox *s, cJSON *items, Error *err)
+{
+    uint64_t wait = 0, after = 0;
+    const char *text = cli_opt(s->c, "wait"), *later = cli_opt(s->c, "after");
+    if ((text && cli_duration(text, &wait, err)) || (later && cli_duration(later, &after, err)) ||
+        wait_for_process(s, wait, err))
+        return err->code;
+    pause_ms((unsigned)after);
+    return fault_run(s, "kill", fill_kill, items, err);
+}
+
+static int kill_later(Cli *c)
+{
+    Error err;
+    Sandbox s;
+    cJSON *items = json_own(c->arena, cJSON_CreateArray());
+    ErrCode rc = sandbox_open(c, false, &s, &err);
+    rc = rc ? rc : kill_when_there(&s, items, &err);
+    return rc ? cli_fail(c, &err) : out_list(c, DONE_COLS, items, "pod/");
+}
+
 static int kill_run(Cli *c)
 {
     Error err;
     Sandbox s;
     const char *name = cli_opt(c, "site");
     bool site = name && !cli_arg(c, 0) && !cli_flag(c, "satellite");
+    if (cli_arg(c, 0) && (cli_opt(c, "wait") || cli_opt(c, "after")))
+        return kill_later(c);
     if (!site && !cli_flag(c, "central"))
         return run_fault(c, "kill", fill_kill);
     if (sandbox_open(c, false, &s, &err))
@@ -237,13 +134,13 @@ static int cont_run(Cli *c)
 
 /* ---- partition, heal ---- */
 
-static ErrCode fill_partition(Sandbox *s, cJSON *req, const Where *w, Error *err)
+static ErrCode fill_partition(Sandbox *s, cJSON *req, const FaultWhere *w, Error *err)
 {
     const char *from;
     cJSON *list = cJSON_AddArrayToObject(req, "from");
     for (size_t i = 0; (from = cli_opt_at(s->c, "from", i)); i++)
         cJSON_AddItemToArray(list, cJSON_CreateString(from));
-    return put_targets(s, req, w, err);
+    return fault_put_targets(s, req, w, err);
 }
 
 static int partition_run(Cli *c)
@@ -251,15 +148,15 @@ static int partition_run(Cli *c)
     return run_fault(c, "partition", fill_partition);
 }
 
-static ErrCode fill_heal(Sandbox *s, cJSON *req, const Where *w, Error *err)
+static ErrCode fill_heal(Sandbox *s, cJSON *req, const FaultWhere *w, Error *err)
 {
     if (!w->cluster && !cli_flag(s->c, "satellite"))
         return ERR_OK; /* the whole site */
     if (cli_arg(s->c, 1) || cli_flag(s->c, "satellite"))
-        return put_targets(s, req, w, err);
-    put(req, "cluster", w->cluster);
-    put(req, "namespace", cli_opt(s->c, "namespace"));
-    put(req, "who", "all");
+        return fault_put_targets(s, req, w, err);
+    fault_put(req, "cluster", w->cluster);
+    fault_put(req, "namespace", cli_opt(s->c, "namespace"));
+    fault_put(req, "who", "all");
     return ERR_OK;
 }
 
@@ -268,7 +165,8 @@ static ErrCode heal_all(Sandbox *s, cJSON *items, Error *err)
     ErrCode rc = ERR_OK;
     for (size_t i = 0; i < s->nsites; i++) {
         Error one;
-        if (site_pid(s, &s->sites[i]) && ask(s, &s->sites[i], request(s, "heal"), items, &one))
+        if (site_pid(s, &s->sites[i]) &&
+            fault_ask(s, &s->sites[i], fault_request(s, "heal"), items, &one))
             rc = rc ? rc : err_copy(err, &one);
     }
     return rc;
@@ -302,7 +200,7 @@ static ErrCode fill_slow(Sandbox *s, cJSON *req, Error *err)
     }
     if (fail)
         cJSON_AddNumberToObject(req, "fail", (double)strtol(fail, NULL, 10));
-    return put_duration(s, req, "delay", "delay_ms", err);
+    return fault_put_duration(s, req, "delay", "delay_ms", err);
 }
 
 static int api_fault(Cli *c, const char *kind)
@@ -312,12 +210,12 @@ static int api_fault(Cli *c, const char *kind)
     const Site *site;
     cJSON *items = json_own(c->arena, cJSON_CreateArray());
     ErrCode rc = sandbox_open(c, false, &s, &err);
-    rc = rc ? rc : need_site(&s, cli_arg(c, 0), &site, &err);
-    cJSON *req = request(&s, kind);
+    rc = rc ? rc : fault_site(&s, cli_arg(c, 0), &site, &err);
+    cJSON *req = fault_request(&s, kind);
     if (!rc)
         rc = str_eq(kind, "slow-api") ? fill_slow(&s, req, &err)
-                                      : put_duration(&s, req, "for", "for_ms", &err);
-    rc = rc ? rc : ask(&s, site, req, items, &err);
+                                      : fault_put_duration(&s, req, "for", "for_ms", &err);
+    rc = rc ? rc : fault_ask(&s, site, req, items, &err);
     return rc ? cli_fail(c, &err) : out_list(c, DONE_COLS, items, "pod/");
 }
 
@@ -333,10 +231,10 @@ static int api_down_run(Cli *c)
 
 /* ---- disks and clocks ---- */
 
-static ErrCode fill_disk(Sandbox *s, cJSON *req, const Where *w, Error *err)
+static ErrCode fill_disk(Sandbox *s, cJSON *req, const FaultWhere *w, Error *err)
 {
     const char *leave = cli_opt(s->c, "leave");
-    put(req, "volume", cli_opt(s->c, "volume"));
+    fault_put(req, "volume", cli_opt(s->c, "volume"));
     if (leave) {
         int64_t n = quantity_bytes(leave, -1);
         if (n < 0)
@@ -344,7 +242,7 @@ static ErrCode fill_disk(Sandbox *s, cJSON *req, const Where *w, Error *err)
                            leave);
         cJSON_AddNumberToObject(req, "leave", (double)n);
     }
-    return put_targets(s, req, w, err);
+    return fault_put_targets(s, req, w, err);
 }
 
 static int fill_disk_run(Cli *c)
@@ -352,7 +250,7 @@ static int fill_disk_run(Cli *c)
     return run_fault(c, "fill-disk", fill_disk);
 }
 
-static ErrCode fill_clock(Sandbox *s, cJSON *req, const Where *w, Error *err)
+static ErrCode fill_clock(Sandbox *s, cJSON *req, const FaultWhere *w, Error *err)
 {
     uint64_t ms;
     const char *text = cli_opt(s->c, "offset");
@@ -366,7 +264,7 @@ static ErrCode fill_clock(Sandbox *s, cJSON *req, const Where *w, Error *err)
     if (cli_duration(*text == '+' ? text + 1 : text, &ms, err))
         return err_wrap(err, "--offset");
     cJSON_AddNumberToObject(req, "offset_s", (double)(ms / 1000));
-    return put_targets(s, req, w, err);
+    return fault_put_targets(s, req, w, err);
 }
 
 static int clock_run(Cli *c)
@@ -381,7 +279,7 @@ size_t faults_count(Sandbox *s)
     Error ignored;
     cJSON *items = json_own(s->c->arena, cJSON_CreateArray());
     for (size_t i = 0; i < s->nsites; i++)
-        if (site_pid(s, &s->sites[i]) && ask(s, &s->sites[i], NULL, items, &ignored))
+        if (site_pid(s, &s->sites[i]) && fault_ask(s, &s->sites[i], NULL, items, &ignored))
             continue; /* a site that does not answer is not what is asked here */
     return (size_t)cJSON_GetArraySize(items);
 }
@@ -394,7 +292,7 @@ static int faults_run(Cli *c)
     ErrCode rc = sandbox_open(c, false, &s, &err);
     for (size_t i = 0; !rc && i < s.nsites; i++)
         if (site_pid(&s, &s.sites[i]))
-            rc = ask(&s, &s.sites[i], NULL, items, &err);
+            rc = fault_ask(&s, &s.sites[i], NULL, items, &err);
     return rc ? cli_fail(c, &err) : out_list(c, FAULT_COLS, items, "fault/");
 }
 
@@ -435,6 +333,8 @@ static const OptSpec KILL_OPTS[] = {
      COMP_CHOICE, "KILL|TERM|INT|QUIT|HUP|ABRT|SEGV|USR1|USR2", false},
     {"pod", 0, NULL, "everything in the pod; its containers are started again at once", COMP_NONE,
      NULL, false},
+    {"wait", 0, "TIME", "for such a process to appear", COMP_NONE, NULL, false},
+    {"after", 0, "TIME", "let it run for so long first", COMP_NONE, NULL, false},
     {"central", 0, NULL, "central itself", COMP_NONE, NULL, false},
     POD_OPTS,
     {0}};
@@ -476,9 +376,11 @@ const CmdSpec CMD_SANDBOX_KILL = {
     .about = "Without CLUSTER, --site kills the process of that site with everything in it, and "
              "--central kills central; `swarmctl sandbox up` brings them back. A container that is "
              "killed so is started again at once, however often.",
-    .example = "  swarmctl sandbox kill prod-pg@edge-a --primary --process postmaster\n"
-               "  swarmctl sandbox kill prod-pg@edge-a 1 --pod\n"
-               "  swarmctl sandbox kill --site edge-a\n"};
+    .example =
+        "  swarmctl sandbox kill prod-pg@edge-a --primary --process postmaster\n"
+        "  swarmctl sandbox kill prod-pg@edge-a 1 --pod\n"
+        "  swarmctl sandbox kill prod-pg@edge-a 2 --process pg_rewind --wait 30s --after 50ms\n"
+        "  swarmctl sandbox kill --site edge-a\n"};
 const CmdSpec CMD_SANDBOX_STOP = {
     .path = "sandbox stop",
     .aliases = "sandbox freeze",

@@ -242,6 +242,16 @@ def test_kill_of_a_pod_starts_it_again_each_time_at_once(box):
     wait_until("restarts are counted", lambda: box.restarts(0) == before + 3)
 
 
+def test_kill_waits_for_a_process_to_appear(box):
+    since = box.agent(0, "since")
+    box.fault("kill", CLUSTER, "0", "--pod")
+    # Until the container runs again there is nothing to kill.
+    box.fault("kill", CLUSTER, "0", "--process", "all", "--wait", "10s", "--after", "200ms")
+    wait_until("db-0 is back", lambda: box.agent(0, "since", 2) not in (None, since))
+    p = box.ctl("sandbox", "kill", CLUSTER, "0", "--process", "pg_rewind", "--wait", "300ms", check=False)
+    assert p.returncode == 5 and "no process 'pg_rewind'" in p.stderr
+
+
 def test_stop_and_cont(box):
     box.fault("freeze", CLUSTER, "--primary")
     assert ("freeze", "db-0") in box.faults()

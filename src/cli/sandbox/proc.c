@@ -15,7 +15,7 @@
 
 extern char **environ;
 
-static void nap(unsigned ms)
+void pause_ms(unsigned ms)
 {
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000},
               NULL);
@@ -118,11 +118,11 @@ void daemon_stop(const char *pid_file, int signum, unsigned grace_ms)
     }
     kill(pid, signum);
     for (unsigned waited = 0; daemon_pid(pid_file) && waited < grace_ms; waited += 20)
-        nap(20);
+        pause_ms(20);
     if (daemon_pid(pid_file))
         kill(pid, SIGKILL);
     while (daemon_pid(pid_file))
-        nap(5);
+        pause_ms(5);
     unlink(pid_file);
 }
 
@@ -185,7 +185,7 @@ ErrCode wait_for(Sandbox *s, const WaitSpec *w, Error *err)
         if (clock_mono_ms() > end)
             return err_set(err, ERR_TIMEOUT, "%s did not come up within %llu s", w->what,
                            (unsigned long long)(w->ms / 1000));
-        nap(20);
+        pause_ms(20);
     }
     return ERR_OK;
 }

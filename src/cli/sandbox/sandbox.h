@@ -46,6 +46,7 @@ void daemon_stop(const char *pid_file, int signum, unsigned grace_ms);
 /* Run to the end, output appended to the log; a failure carries the log's last line. */
 ErrCode run_logged(Sandbox *s, const char *log_file, const char *const *argv,
                    const char *const *envp, Error *err) MUST_USE;
+void pause_ms(unsigned ms); /* for what offers nothing to wait on */
 /* A free TCP port on 127.0.0.1: `wanted` when it is free. */
 int free_port(int wanted);
 /* Poll `ready` every 20 ms until it says yes; for what offers nothing to wait on, such as a file

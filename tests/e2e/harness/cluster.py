@@ -152,7 +152,7 @@ postgres:
   version: "{postgres}"
 storage:
   size: {storage}
-{wal}failover:
+{class_}{wal}failover:
   enabled: {failover}
   durability: {durability}
   lease_seconds: {lease}
@@ -172,7 +172,8 @@ def create(sandbox, name, topology, seconds=90):
     """A cluster of this topology at edge-a, streaming. What it waits for, `swarmctl cluster wait` waits for too."""
     values = dict(topology, name=name, topology=" ".join(f"{k}={v}" for k, v in topology.items()))
     values["failover"] = "true" if topology["failover"] == "on" else "false"
-    values["wal"] = f"wal_storage:\n  size: {topology['wal']}\n" if topology["wal"] else ""
+    values["class_"] = f"  storage_class: {topology['class']}\n" if topology["class"] else ""
+    values["wal"] = f"wal_storage:\n  size: {topology['wal']}\n{values['class_']}" if topology["wal"] else ""
     sandbox.ctl("apply", "-f", "-", stdin=PROFILE.format(**values))
     end = time.monotonic() + seconds
     sandbox.ctl("cluster", "wait", f"{name}@edge-a", "--timeout", f"{seconds}s")

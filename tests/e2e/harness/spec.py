@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 VERBS = {"ctl", "kubectl", "sql", "background", "join", "remember", "mark", "wait", "hold", "expect", "say", "nap"}
 METRICS = {"gap", "lost", "overlap", "moves", "warned", "errors"}
 TOPOLOGY = {"members": "3", "durability": "protected", "lease": "15", "postgres": "15", "storage": "1Gi",
-            "failover": "on", "wal": ""}
+            "failover": "on", "wal": "", "class": ""}
 LOAD = {"writers": "4", "every": "10"}
 
 

@@ -14,9 +14,9 @@ static const struct {
     const char *name;
     int signum;
 } signals[] = {
-    {"KILL", SIGKILL}, {"STOP", SIGSTOP}, {"CONT", SIGCONT}, {"TERM", SIGTERM},
-    {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"HUP", SIGHUP},   {"ABRT", SIGABRT},
-    {"SEGV", SIGSEGV}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
+    {"0", 0},          {"KILL", SIGKILL}, {"STOP", SIGSTOP}, {"CONT", SIGCONT},
+    {"TERM", SIGTERM}, {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"HUP", SIGHUP},
+    {"ABRT", SIGABRT}, {"SEGV", SIGSEGV}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
 };
 
 static ErrCode signal_of(const Op *op, int *ret, Error *err)
