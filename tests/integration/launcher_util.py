@@ -14,10 +14,11 @@ import psycopg2
 
 BIN = os.environ.get("PGSWARM_BIN", os.path.abspath("build/release/bin"))
 RESULT, STATE, LOG = 1, 2, 3
-STATUS, WATCH, LOGS, INITDB, BASEBACKUP, START, FOLLOW, STOP, RELOAD, PERMIT = range(16, 26)
+STATUS, WATCH, LOGS, INITDB, BASEBACKUP, START, FOLLOW, STOP, RELOAD, PERMIT, SEAL, \
+    PROMOTE, REWIND, FORGET, FENCE, UNFENCE, SYNC, HISTORY = range(16, 34)
 PRIMARY, STANDBY = 1, 2
 DOWN, UP, STOPPING = 0, 1, 2
-EMPTY, LOST, FOREIGN, READY = range(4)
+EMPTY, LOST, FOREIGN, READY, MARKED = range(5)
 SMART, FAST, IMMEDIATE, KILL = 1, 2, 3, 4
 FIELDS = {
     "code": 1, "message": "2t", "role": 3, "host": "4t", "port": 5, "user": "6t", "password": "7t",
@@ -27,6 +28,10 @@ FIELDS = {
     "last_job": 41, "last_code": 42, "last_message": "43t", "exits": 44, "exit_status": 45,
     "exit_signal": 46, "permits_expired": 47, "disk_total": 48, "disk_used": 49, "wal_total": 50,
     "wal_used": 51, "version": "52t", "pg_major": 53, "terminating": 54,
+    "stopped_at": 55, "fenced": 56, "operation": "57t", "sync": "58t", "sealed": 59, "db_state": 60,
+    "ckpt_lsn": 61, "ckpt_redo": 62, "ckpt_timeline": 63, "min_recovery_lsn": 64,
+    "min_recovery_timeline": 65, "old_data": 66, "in_recovery": 67, "text": "68t",
+    "promoted_epoch": 69, "backup_label": 70,
 }
 TAGS = {int(str(v).rstrip("t")): (k, str(v).endswith("t")) for k, v in FIELDS.items()}
 

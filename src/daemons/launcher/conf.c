@@ -81,7 +81,16 @@ static ErrCode standby_lines(const Paths *p, const Upstream *up, StrBuf *out, Er
     return ERR_OK;
 }
 
-ErrCode conf_render(const Paths *p, const Upstream *up, StrBuf *out, Error *err)
+/* Explicit even when empty: the cluster's file must not say otherwise. */
+static ErrCode upstream_lines(const Paths *p, const ConfLines *c, StrBuf *out, Error *err)
+{
+    if (c->up && c->up->host)
+        return standby_lines(p, c->up, out, err);
+    strbuf_adds(out, "primary_conninfo = ''\nprimary_slot_name = ''\n");
+    return ERR_OK;
+}
+
+ErrCode conf_render(const Paths *p, const ConfLines *c, StrBuf *out, Error *err)
 {
     AUTO_ARENA a = arena_new();
     strbuf_adds(out,
@@ -104,20 +113,31 @@ ErrCode conf_render(const Paths *p, const Upstream *up, StrBuf *out, Error *err)
         {"recovery_target_timeline", "latest"},
         /* Its standbys vouch for a primary that cannot reach the API server. */
         {"wal_receiver_status_interval", "1s"},
+        /* Not a parameter of PostgreSQL: a name of ours that it shows on request. */
+        {"pgswarm.promoted_epoch", arena_printf(a, "%" PRIu64, c->promoted_epoch)},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (conf_line(out, lines[i][0], lines[i][1], err))
             return err->code;
-    return up && up->host ? standby_lines(p, up, out, err) : ERR_OK;
+    if (c->sync && conf_line(out, "synchronous_standby_names", c->sync, err))
+        return err->code;
+    return upstream_lines(p, c, out, err);
 }
 
-void hba_render(StrView cluster_hba, StrBuf *out)
+void hba_render(StrView cluster_hba, bool fenced, StrBuf *out)
 {
     strbuf_adds(out,
                 "# Written by pg-swarm-launcher before each start and reload; edits are lost.\n"
                 "local all         postgres      scram-sha-256\n"
                 "local replication postgres      scram-sha-256\n"
-                "host  replication repl_user all scram-sha-256\n");
+                "host  replication repl_user all scram-sha-256\n"
+                /* pg_rewind, and the question who forked where */
+                "host  postgres    repl_user all scram-sha-256\n");
+    if (fenced) {
+        strbuf_adds(out, "host  all         all       all reject\n"
+                         "local all         all           reject\n");
+        return;
+    }
     strbuf_add(out, cluster_hba.p, cluster_hba.n);
     strbuf_addc(out, '\n');
 }
@@ -148,7 +168,7 @@ ErrCode passfile_write(const Paths *p, const char *user, const char *password, E
     return file_write_atomic(p->passfile, sv_n(text.p, text.n), 0600, err);
 }
 
-ErrCode conf_write(const Paths *p, const Upstream *up, Error *err)
+ErrCode conf_write(const Paths *p, const ConfLines *c, Error *err)
 {
     AUTO_ARENA a = arena_new();
     AUTO_STRBUF conf = {0};
@@ -157,9 +177,9 @@ ErrCode conf_write(const Paths *p, const Upstream *up, Error *err)
     if (!file_exists(arena_printf(a, "%s/postgresql.conf", p->config)))
         return err_set(err, ERR_NOT_FOUND, "%s/postgresql.conf is not there", p->config);
     if (file_read(a, arena_printf(a, "%s/pg_hba.conf", p->config), CONF_MAX, &cluster_hba, err) ||
-        conf_render(p, up, &conf, err))
+        conf_render(p, c, &conf, err))
         return err->code;
-    hba_render(cluster_hba, &hba);
+    hba_render(cluster_hba, c->fenced, &hba);
     if (file_write_atomic(p->hba, sv_n(hba.p, hba.n), 0600, err) ||
         file_write_atomic(p->conf, sv_n(conf.p, conf.n), 0600, err))
         return err->code;

@@ -9,26 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The head of PostgreSQL's ControlFileData has been the same from 11 to 18: system identifier (8),
- * version, catalog version, state, pad, time (8), checkpoint (8), then the checkpoint copy: redo
- * (8), timeline (4). */
-enum { CONTROL_SYSTEM_ID = 0, CONTROL_TIMELINE = 48, CONTROL_NEEDED = 52, CONTROL_MAX = 64 * 1024 };
-
-ErrCode datadir_control(const char *dir, uint64_t *ret_system_id, uint32_t *ret_timeline,
-                        Error *err)
-{
-    AUTO_ARENA a = arena_new();
-    const char *path = arena_printf(a, "%s/global/pg_control", dir);
-    StrView v;
-    if (file_read(a, path, CONTROL_MAX, &v, err))
-        return err->code;
-    if (v.n < CONTROL_NEEDED)
-        return err_set(err, ERR_DATA_LOSS, "%s has %zu bytes only", path, v.n);
-    memcpy(ret_system_id, v.p + CONTROL_SYSTEM_ID, sizeof *ret_system_id);
-    memcpy(ret_timeline, v.p + CONTROL_TIMELINE, sizeof *ret_timeline);
-    return ERR_OK;
-}
-
 bool dir_is_empty(const char *path)
 {
     DIR *d = opendir(path);
@@ -93,48 +73,35 @@ ErrCode dir_remove(const char *path, Error *err)
     return ERR_OK;
 }
 
-ErrCode stamp_write(const char *dir, const Stamp *s, Error *err)
+/* Owns fd. */
+static uint64_t bytes_below(int fd)
 {
-    AUTO_ARENA a = arena_new();
-    const char *text = arena_printf(a, "role=%s\nepoch=%" PRIu64 "\nsystem_id=%" PRIu64 "\n",
-                                    lp_role_name(s->role), s->epoch, s->system_id);
-    return file_write_atomic(arena_printf(a, "%s/pgswarm.stamp", dir), sv(text), 0600, err);
-}
-
-bool stamp_parse(StrView text, Stamp *ret)
-{
-    Stamp s = {0};
-    unsigned seen = 0;
-    while (text.n) {
-        StrView value = sv_cut(&text, '\n'), key = sv_cut(&value, '=');
-        char num[24];
-        uint64_t n = 0;
-        snprintf(num, sizeof num, SV_FMT, SV_ARG(value));
-        if (sv_eqs(key, "role")) {
-            s.role = sv_eqs(value, "primary")   ? LP_ROLE_PRIMARY
-                     : sv_eqs(value, "standby") ? LP_ROLE_STANDBY
-                                                : LP_ROLE_NONE;
-            seen |= s.role ? 1 : 0;
-        } else if (sv_eqs(key, "epoch") && str_to_u64(num, &n)) {
-            s.epoch = n;
-            seen |= 2;
-        } else if (sv_eqs(key, "system_id") && str_to_u64(num, &n)) {
-            s.system_id = n;
-            seen |= 4;
-        }
+    DIR *d = fdopendir(fd);
+    if (!d) {
+        close(fd);
+        return 0;
     }
-    if (seen != 7)
-        return false;
-    *ret = s;
-    return true;
+    uint64_t sum = 0;
+    for (struct dirent *e; (e = readdir(d));) {
+        struct stat st;
+        if (str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ||
+            fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
+            continue;
+        sum += (uint64_t)st.st_blocks * 512;
+        int sub = S_ISDIR(st.st_mode)
+                      ? openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                      : -1;
+        if (sub >= 0)
+            sum += bytes_below(sub);
+    }
+    closedir(d);
+    return sum;
 }
 
-bool stamp_read(const char *dir, Stamp *ret)
+uint64_t dir_bytes(const char *path)
 {
-    AUTO_ARENA a = arena_new();
-    StrView text;
-    return file_read(a, arena_printf(a, "%s/pgswarm.stamp", dir), 4096, &text, NULL) == ERR_OK &&
-           stamp_parse(text, ret);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? 0 : bytes_below(fd);
 }
 
 ErrCode held_write(const Paths *p, uint64_t system_id, Error *err)
@@ -142,6 +109,67 @@ ErrCode held_write(const Paths *p, uint64_t system_id, Error *err)
     AUTO_ARENA a = arena_new();
     return file_write_atomic(p->held, sv(arena_printf(a, "system_id=%" PRIu64 "\n", system_id)),
                              0600, err);
+}
+
+ErrCode mark_write(const Paths *p, Error *err)
+{
+    return file_write_atomic(p->mark, SV("rewind\n"), 0600, err);
+}
+
+ErrCode mark_remove(const Paths *p, Error *err)
+{
+    if (unlink(p->mark) == 0)
+        return dir_sync(p->volume, err);
+    return errno == ENOENT ? ERR_OK : err_errno(err, errno, "remove %s", p->mark);
+}
+
+ErrCode standby_signal_write(const char *dir, Error *err)
+{
+    AUTO_ARENA a = arena_new_sized(512);
+    const char *path = arena_printf(a, "%s/standby.signal", dir);
+    return file_exists(path) ? ERR_OK : file_write_atomic(path, SV(""), 0600, err);
+}
+
+/* A segment or a history file (and its .ready, .done, .partial) tells its timeline in front. */
+static bool of_timeline_above(const char *name, uint32_t timeline)
+{
+    unsigned of;
+    size_t digits = strspn(name, "0123456789ABCDEF");
+    if (digits != 24 && !(digits == 8 && str_starts(name + 8, ".history")))
+        return false;
+    return sscanf(name, "%8X", &of) == 1 && of > timeline;
+}
+
+static ErrCode drop_in(const char *dir, uint32_t timeline, Error *err)
+{
+    DIR *d = opendir(dir);
+    if (!d)
+        return errno == ENOENT ? ERR_OK : err_errno(err, errno, "open %s", dir);
+    int failed = 0;
+    for (struct dirent *e; (e = readdir(d));)
+        if (of_timeline_above(e->d_name, timeline) && unlinkat(dirfd(d), e->d_name, 0))
+            failed = errno;
+    if (!failed && fsync(dirfd(d)))
+        failed = errno;
+    closedir(d);
+    return failed ? err_errno(err, failed, "remove timelines above %u from %s", timeline, dir)
+                  : ERR_OK;
+}
+
+ErrCode datadir_drop_above(const char *dir, uint32_t timeline, Error *err)
+{
+    AUTO_ARENA a = arena_new_sized(1024);
+    if (drop_in(arena_printf(a, "%s/pg_wal", dir), timeline, err))
+        return err->code;
+    return drop_in(arena_printf(a, "%s/pg_wal/archive_status", dir), timeline, err);
+}
+
+uint32_t datadir_newest_history(const char *dir, uint32_t from)
+{
+    AUTO_ARENA a = arena_new_sized(1024);
+    while (file_exists(arena_printf(a, "%s/pg_wal/%08X.history", dir, from + 1)))
+        from++;
+    return from;
 }
 
 static uint32_t read_major(const char *dir)
@@ -154,18 +182,45 @@ static uint32_t read_major(const char *dir)
     return (uint32_t)n;
 }
 
+LpData datadir_judge(const DataInfo *d, LpRole *ret_role)
+{
+    const Stamp *s = &d->stamp;
+    *ret_role = LP_ROLE_STANDBY;
+    if (d->standby_signal || d->backup_label)
+        return LP_DATA_READY;
+    if (s->role == LP_ROLE_PRIMARY ||
+        (s->promoting_from && control_newest(&d->control) > s->promoting_from)) {
+        *ret_role = LP_ROLE_PRIMARY;
+        return LP_DATA_READY;
+    }
+    return s->promoting_from ? LP_DATA_READY : LP_DATA_MARKED;
+}
+
+static void look_inside(const Paths *p, DataInfo *d)
+{
+    AUTO_ARENA a = arena_new_sized(1024);
+    d->standby_signal = file_exists(arena_printf(a, "%s/standby.signal", p->data));
+    d->backup_label = file_exists(arena_printf(a, "%s/backup_label", p->data));
+    bool marked = file_exists(p->mark);
+    bool stamped = stamp_read(p->data, &d->stamp) && d->stamp.system_id == d->control.system_id;
+    if (marked)
+        d->kind = LP_DATA_MARKED; /* a rewind takes the leader's stamp along */
+    else if (stamped)
+        d->kind = datadir_judge(d, &d->role);
+}
+
 void datadir_inspect(const Paths *p, DataInfo *ret)
 {
-    *ret = (DataInfo){0};
+    *ret = (DataInfo){.held = file_exists(p->held)};
     if (dir_is_empty(p->data)) {
-        ret->kind = file_exists(p->held) ? LP_DATA_LOST : LP_DATA_EMPTY;
+        ret->kind = ret->held ? LP_DATA_LOST : LP_DATA_EMPTY;
         return;
     }
     ret->kind = LP_DATA_FOREIGN;
     ret->major = read_major(p->data);
     Error err = {0};
-    if (!ret->major || datadir_control(p->data, &ret->system_id, &ret->timeline, &err))
-        return;
-    if (stamp_read(p->data, &ret->stamp) && ret->stamp.system_id == ret->system_id)
-        ret->kind = LP_DATA_READY;
+    if (ret->major && control_read(p->data, &ret->control, &err) == ERR_OK)
+        look_inside(p, ret);
+    else if (ret->held)
+        ret->kind = LP_DATA_LOST; /* what somebody's rm left of ours */
 }

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/vec.h"
 #include "recover.h"
+#include "rewind.h"
 #include "tool.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -80,10 +81,14 @@ static ErrCode job_initdb(const Paths *p, const JobSpec *s, Error *err)
         return err->code;
     ErrCode rc = run_initdb(p, &j, pwfile, err);
     unlink(pwfile);
-    Stamp stamp = {.role = LP_ROLE_PRIMARY, .epoch = s->epoch};
-    uint32_t timeline;
-    if (rc || datadir_control(p->data_new, &stamp.system_id, &timeline, err))
+    ControlData control;
+    if (rc || control_read(p->data_new, &control, err))
         return err->code;
+    Stamp stamp = {.role = LP_ROLE_PRIMARY,
+                   .epoch = s->epoch,
+                   .system_id = control.system_id,
+                   .promoted_epoch = s->epoch,
+                   .promoted_timeline = control.timeline};
     journal_at("build.done");
     return finish(p, &j, &stamp, err);
 }
@@ -150,11 +155,11 @@ static ErrCode job_basebackup(const Paths *p, const JobSpec *s, Error *err)
     if (journal_write(p, &j, STEP_BUILD, err))
         return err->code;
     journal_at("build.begin");
-    Stamp stamp = {.role = LP_ROLE_STANDBY, .epoch = s->epoch};
-    uint32_t timeline;
+    ControlData control;
     if (dir_remove(p->data_clone, err) || clone_with_slot(p, &j, s, err) ||
-        datadir_control(p->data_clone, &stamp.system_id, &timeline, err))
+        control_read(p->data_clone, &control, err) || standby_signal_write(p->data_clone, err))
         return err->code;
+    Stamp stamp = {.role = LP_ROLE_STANDBY, .epoch = s->epoch, .system_id = control.system_id};
     if (s->system_id && stamp.system_id != s->system_id)
         return err_set(err, ERR_CONFLICT,
                        "base backup: %s:%" PRIu64 " is of cluster %" PRIu64 ", not of %" PRIu64,
@@ -174,6 +179,10 @@ ErrCode job_run(const Paths *p, const JobSpec *s, Error *err)
         rc = job_initdb(p, s, err);
     else if (s->kind == LP_JOB_BASEBACKUP)
         rc = job_basebackup(p, s, err);
+    else if (s->kind == LP_JOB_REWIND)
+        rc = job_rewind(p, s, err);
+    else if (s->kind == LP_JOB_FORGET)
+        rc = old_folders_remove(p, err);
     /* What a failed build left behind helps nobody; the next job would throw it away as well. */
     Error cleanup = {0};
     if (rc && recover_volume(p, &cleanup))

@@ -1,4 +1,5 @@
-/* launcher/job.h - the long jobs: initdb, base backup, and recovery of what a killed one left.
+/* launcher/job.h - the long jobs: initdb, base backup, rewind, and recovery of what a
+ * killed one left.
  *
  * job_run is synchronous and runs in a forked worker (worker.h), one at a time. Every job starts by
  * recovering the volume, may be killed at any instant, and may be asked for again. PGDATA is only
@@ -10,9 +11,9 @@
 
 typedef struct JobSpec {
     LpJob kind;
-    const char *password; /* initdb: of the superuser; base backup: of `from.user` */
+    const char *password; /* initdb: of the superuser; else of `from.user` */
     uint64_t epoch;
-    uint64_t system_id; /* base backup: the cluster it must be of */
+    uint64_t system_id; /* the cluster that `from` must be of */
     Upstream from;
 } JobSpec;
 

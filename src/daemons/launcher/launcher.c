@@ -12,7 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LOG_READS = 8 }; /* in one turn, so that nothing else waits long */
+enum {
+    LOG_READS = 8, /* in one turn, so that nothing else waits long */
+    FIXED = 6,     /* descriptors besides the clients' */
+};
 
 void launcher_push_state(Launcher *l)
 {
@@ -51,7 +54,7 @@ static void tell_stopped(Launcher *l)
 static void job_ended(Launcher *l, int status)
 {
     l->last_job = l->worker.kind;
-    worker_ended(&l->worker, status, &l->last_result);
+    worker_ended(&l->worker, status, &l->last_result, &l->old_data);
     if (l->last_result.code)
         log_error("job", "failed", "job=%s err=%s", lp_job_name(l->last_job),
                   log_quote(l->last_result.msg));
@@ -65,12 +68,19 @@ static void job_ended(Launcher *l, int status)
 static void reap(Launcher *l)
 {
     int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-        if (pid == l->worker.pid)
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0;) {
+        bool ended = WIFEXITED(status) || WIFSIGNALED(status);
+        uint64_t now = clock_boot_ms();
+        if (!ended && pid == l->pm.pid) {
+            pm_stopped(&l->pm, WIFSTOPPED(status), now);
+            l->changed = true;
+        } else if (ended && pid == l->worker.pid) {
             job_ended(l, status);
-        else if (pid == l->pm.pid)
-            pm_ended(&l->pm, status, clock_boot_ms());
-        /* Anything else is an orphan that fell to us; reaping was all it needed. */
+        } else if (ended && pid == l->pm.pid) {
+            pm_ended(&l->pm, status, now);
+        } else if (ended) {
+            pm_look_again(&l->pm, now); /* an orphan that fell to us */
+        }
     }
 }
 
@@ -97,6 +107,15 @@ static void on_signals(Launcher *l)
     }
 }
 
+/* Nothing of it lives any more, so what it left behind can be cleared for the next start. */
+static void went_down(Launcher *l)
+{
+    Error err = {0};
+    if (recover_lock_files(&l->paths, &err))
+        log_error("postgres", "its lock files stay", "err=%s", log_quote(err.msg));
+    promote_ended(l);
+}
+
 /* Deadlines come before anything a client may have sent: a launcher that was frozen looks at the
  * clock first. */
 static void tick(Launcher *l)
@@ -106,10 +125,13 @@ static void tick(Launcher *l)
         pm_stop(&l->pm, LP_STOP_IMMEDIATE, now);
     if (pm_tick(&l->pm, l->worker.pid, now)) {
         l->changed = true;
+        if (l->pm.state == LP_PG_DOWN)
+            went_down(l);
         launcher_push_state(l);
         if (l->pm.state == LP_PG_DOWN)
             tell_stopped(l);
     }
+    promote_tick(l, now);
     l->done = l->terminating && l->pm.state == LP_PG_DOWN && !l->worker.pid;
 }
 
@@ -118,6 +140,8 @@ static void arm_timer(Launcher *l)
     uint64_t next = pm_next(&l->pm);
     if (l->terminating && l->pm.stopping < LP_STOP_IMMEDIATE && l->give_up_at < next)
         next = l->give_up_at;
+    if (l->promoting_from && l->look_at < next)
+        next = l->look_at;
     struct itimerspec its = {0};
     if (next != UINT64_MAX) {
         its.it_value.tv_sec = (time_t)(next / 1000);
@@ -128,19 +152,20 @@ static void arm_timer(Launcher *l)
 
 static void turn(Launcher *l)
 {
-    struct pollfd fds[5 + MAX_CLIENTS] = {
+    struct pollfd fds[FIXED + MAX_CLIENTS] = {
         {.fd = l->signal_fd, .events = POLLIN},
         {.fd = l->timer_fd, .events = POLLIN},
         {.fd = l->log.read_fd, .events = POLLIN},
         {.fd = logpipe_waits(&l->log) ? STDOUT_FILENO : -1, .events = POLLOUT},
         {.fd = l->listen_fd, .events = POLLIN},
+        {.fd = l->watch_fd, .events = POLLIN},
     };
     for (int i = 0; i < MAX_CLIENTS; i++) {
         Client *c = &l->clients[i];
-        fds[5 + i].fd = c->fd;
-        fds[5 + i].events = (short)(POLLIN | (c->out.n ? POLLOUT : 0));
+        fds[FIXED + i].fd = c->fd;
+        fds[FIXED + i].events = (short)(POLLIN | (c->out.n ? POLLOUT : 0));
     }
-    if (poll(fds, 5 + MAX_CLIENTS, -1) < 0 && errno != EINTR)
+    if (poll(fds, FIXED + MAX_CLIENTS, -1) < 0 && errno != EINTR)
         BUG("poll: %m");
     tick(l);
     /* What PostgreSQL said before it ended is told before its end is. */
@@ -154,13 +179,15 @@ static void turn(Launcher *l)
     if (fds[3].revents)
         logpipe_flush(&l->log);
     for (int i = 0; i < MAX_CLIENTS; i++) {
-        if (fds[5 + i].revents & POLLOUT)
+        if (fds[FIXED + i].revents & POLLOUT)
             client_write(&l->clients[i]);
-        if (fds[5 + i].revents & (POLLIN | POLLHUP | POLLERR))
+        if (fds[FIXED + i].revents & (POLLIN | POLLHUP | POLLERR))
             client_read(l, &l->clients[i]);
     }
     if (fds[4].revents)
         server_accept(l);
+    if (fds[5].revents)
+        watch_read(l);
     tick(l);
     launcher_push_state(l);
     server_sweep(l);
@@ -186,7 +213,7 @@ static ErrCode set_up(Launcher *l, Error *err)
         return err_errno(err, errno, "signalfd, timerfd");
     /* As PID 1 orphans fall to us anyway; elsewhere we ask for them. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    return server_open(l, err);
+    return watch_open(l, err) ? err->code : server_open(l, err);
 }
 
 int launcher_run(void)

@@ -87,6 +87,8 @@ static ErrCode load_data(Arena *a, Paths *p, Error *err)
     p->data_clone = arena_printf(a, "%s.clone", data);
     p->journal = arena_printf(a, "%s/.pgswarm-journal", p->volume);
     p->held = arena_printf(a, "%s/.pgswarm-held", p->volume);
+    p->mark = arena_printf(a, "%s/.pgswarm-rewind", p->volume);
+    p->fence = arena_printf(a, "%s/.pgswarm-fence", p->volume);
     return ERR_OK;
 }
 

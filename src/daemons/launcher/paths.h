@@ -12,7 +12,7 @@ typedef struct Paths {
     const char *data;       /* PGDATA: complete or not there */
     const char *data_new;   /* PGDATA.new: under initdb, never started */
     const char *data_clone; /* PGDATA.clone: under base backup, never started */
-    const char *journal, *held;
+    const char *journal, *held, *mark, *fence;
     const char *wal_root; /* the WAL volume, or NULL */
     const char *run, *socket, *conf, *hba, *passfile;
     const char *config;  /* folder with postgresql.conf and pg_hba.conf of the cluster */

@@ -65,6 +65,7 @@ ErrCode pm_start(Postmaster *pm, const Paths *p, int log_fd, uint64_t now, Error
     pm->started_ms = now;
     pm->kill_at = 0;
     pm->stopping = 0;
+    pm->stopped_at = 0;
     return ERR_OK;
 }
 
@@ -80,8 +81,9 @@ void pm_stop(Postmaster *pm, LpStop mode, uint64_t now)
     pm->stopping = mode;
     if (pm->pid)
         kill(pm->pid, SIGNALS[mode]);
+    /* One that is stopped by a signal would not hear it. */
     if (mode == LP_STOP_IMMEDIATE)
-        pm->kill_at = now + PM_KILL_AFTER_MS;
+        pm->kill_at = pm->stopped_at ? now : now + PM_KILL_AFTER_MS;
     else if (mode == LP_STOP_KILL)
         pm->kill_at = now;
 }
@@ -144,9 +146,25 @@ bool pm_tick(Postmaster *pm, pid_t worker, uint64_t now)
     return pm->state != before;
 }
 
+void pm_stopped(Postmaster *pm, bool stopped, uint64_t now)
+{
+    if (stopped && !pm->stopped_at)
+        log_warn("postgres", "the postmaster was stopped by a signal", "pid=%d", (int)pm->pid);
+    pm->stopped_at = stopped ? now : 0;
+    if (stopped && pm->stopping == LP_STOP_IMMEDIATE)
+        pm->kill_at = now; /* it would not hear it any more */
+}
+
+void pm_look_again(Postmaster *pm, uint64_t now)
+{
+    if (pm->state == LP_PG_STOPPING && !pm->pid)
+        pm->kill_at = now;
+}
+
 void pm_ended(Postmaster *pm, int status, uint64_t now)
 {
     pm->pid = 0;
+    pm->stopped_at = 0;
     if (!pm->stopping) {
         pm->exits++;
         pm->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;

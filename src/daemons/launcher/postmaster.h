@@ -17,8 +17,9 @@ typedef struct Postmaster {
     LpPg state;
     LpRole role; /* since the last start */
     uint64_t epoch, deadline, started_ms;
-    uint64_t kill_at; /* 0: not set */
-    LpStop stopping;  /* the strongest stop that was asked for; 0: none */
+    uint64_t kill_at;    /* 0: not set */
+    LpStop stopping;     /* the strongest stop that was asked for; 0: none */
+    uint64_t stopped_at; /* by a signal, since; 0: it runs */
     uint64_t exits, permits_expired;
     int exit_status, exit_signal; /* of the last unasked end */
 } Postmaster;
@@ -33,6 +34,9 @@ ErrCode pm_permit(Postmaster *pm, uint64_t epoch, uint64_t deadline, uint64_t no
 /* Deadlines that have passed are acted upon. `worker` is the job's pid, which is never touched.
  * Returns true when the state changed. */
 bool pm_tick(Postmaster *pm, pid_t worker, uint64_t now);
+void pm_stopped(Postmaster *pm, bool stopped, uint64_t now); /* by a signal, or goes on */
+/* Another process below us ended: whoever is waited for may have been the last. */
+void pm_look_again(Postmaster *pm, uint64_t now);
 void pm_ended(Postmaster *pm, int status, uint64_t now); /* its pid was reaped */
 /* When pm_tick must be called next; UINT64_MAX: no need. */
 uint64_t pm_next(const Postmaster *pm);

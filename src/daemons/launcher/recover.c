@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/vec.h"
 #include "procs.h"
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +25,11 @@ ErrCode recover_processes(const Paths *p, Error *err)
             return err_set(err, ERR_CONFLICT, "%u processes in %s do not end", n, p->data);
         procs_in_folder(p->data, waited < 500 ? SIGQUIT : SIGKILL);
     }
-    /* Nothing lives there any more, so the pids in these files can only mean somebody else. */
+    return recover_lock_files(p, err);
+}
+
+ErrCode recover_lock_files(const Paths *p, Error *err)
+{
     AUTO_ARENA a = arena_new();
     const char *stale[] = {
         arena_printf(a, "%s/postmaster.pid", p->data),
@@ -118,6 +123,58 @@ static void remove_unused_wal(const Paths *p)
     closedir(d);
 }
 
+typedef VEC(const char *) NameVec;
+
+static void old_folders(Arena *a, const Paths *p, NameVec *ret)
+{
+    const char *prefix = arena_printf(a, "%s.old.", base_name(p->data));
+    DIR *d = opendir(p->volume);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (str_starts(e->d_name, prefix))
+            vec_push(ret, arena_printf(a, "%s/%s", p->volume, e->d_name));
+    if (d)
+        closedir(d);
+}
+
+uint64_t old_folders_bytes(const Paths *p)
+{
+    AUTO_ARENA a = arena_new();
+    NameVec v = {0};
+    uint64_t sum = 0;
+    old_folders(a, p, &v);
+    for (size_t i = 0; i < v.n; i++) {
+        sum += dir_bytes(v.at[i]);
+        char to[4096];
+        ssize_t n = readlink(arena_printf(a, "%s/pg_wal", v.at[i]), to, sizeof to - 1);
+        if (n > 0) {
+            to[n] = 0;
+            sum += dir_bytes(to);
+        }
+    }
+    vec_done(&v);
+    return sum;
+}
+
+ErrCode old_folders_remove(const Paths *p, Error *err)
+{
+    DataInfo info;
+    datadir_inspect(p, &info);
+    if (info.kind != LP_DATA_READY)
+        return err_set(err, ERR_PRECONDITION,
+                       "forget: refused, %s is not whole, and what was put aside may be all there "
+                       "is",
+                       p->data);
+    AUTO_ARENA a = arena_new();
+    NameVec v = {0};
+    ErrCode rc = ERR_OK;
+    old_folders(a, p, &v);
+    for (size_t i = 0; i < v.n && !rc; i++)
+        rc = dir_remove(v.at[i], err);
+    vec_done(&v);
+    remove_unused_wal(p);
+    return rc;
+}
+
 ErrCode volume_swap(const Paths *p, Journal *j, Error *err)
 {
     AUTO_ARENA a = arena_new();
@@ -140,6 +197,10 @@ ErrCode volume_swap(const Paths *p, Journal *j, Error *err)
     if (dir_sync(p->volume, err))
         return err->code;
     journal_at("swap.renamed");
+    /* What was half rewound is aside now. */
+    if (mark_remove(p, err))
+        return err->code;
+    journal_at("swap.unmarked");
     if (journal_clear(p, err))
         return err->code;
     journal_at("swap.cleared");

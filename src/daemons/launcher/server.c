@@ -117,12 +117,19 @@ void client_send(Client *c, const LpMsg *m)
         c->dead = true; /* it does not read; it will come back and ask */
 }
 
+void client_answer(Client *c, uint32_t id, const Error *err, LpMsg *m)
+{
+    m->type = LP_RESULT;
+    m->id = id;
+    m->num[LPF_CODE] = err->code;
+    m->text[LPF_MESSAGE] = err->code ? err->msg : NULL;
+    client_send(c, m);
+}
+
 void client_result(Client *c, uint32_t id, const Error *err)
 {
-    LpMsg m = {.type = LP_RESULT, .id = id};
-    m.num[LPF_CODE] = err->code;
-    m.text[LPF_MESSAGE] = err->code ? err->msg : NULL;
-    client_send(c, &m);
+    LpMsg m = {0};
+    client_answer(c, id, err, &m);
 }
 
 void server_log_line(void *launcher, const char *line)

@@ -36,8 +36,14 @@ static void remember(StrBuf *best, const StrBuf *line)
     strbuf_add(best, line->p, line->n);
 }
 
-/* Forward everything, remember the line that says most. */
-static void follow_output(int fd, StrBuf *last)
+typedef struct Output {
+    StrBuf last;      /* the line that says most */
+    const char *text; /* looked for; may be NULL */
+    bool seen;
+} Output;
+
+/* Forward everything, remember what matters. */
+static void follow_output(int fd, Output *o)
 {
     char buf[4096];
     AUTO_STRBUF line = {0};
@@ -55,13 +61,30 @@ static void follow_output(int fd, StrBuf *last)
                 continue;
             }
             if (line.n)
-                remember(last, &line);
+                remember(&o->last, &line);
+            o->seen |= o->text && strstr(strbuf_str(&line), o->text);
             strbuf_reset(&line);
         }
     }
 }
 
+static ErrCode judge(const char *path, int status, const Output *o, Error *err)
+{
+    const char *name = strrchr(path, '/') + 1;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return ERR_OK;
+    if (WIFSIGNALED(status))
+        return err_set(err, ERR_UNAVAILABLE, "%s was killed by signal %d", name, WTERMSIG(status));
+    return err_set(err, ERR_UNAVAILABLE, "%s ended with status %d: %s", name, WEXITSTATUS(status),
+                   strbuf_str(&o->last));
+}
+
 ErrCode tool_run(const char *const *argv, Error *err)
+{
+    return tool_run_watching(argv, NULL, &(bool){false}, err);
+}
+
+ErrCode tool_run_watching(const char *const *argv, const char *text, bool *ret_seen, Error *err)
 {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC))
@@ -76,17 +99,14 @@ ErrCode tool_run(const char *const *argv, Error *err)
     if (pid == 0)
         child(argv, fds[1]);
     close(fds[1]);
-    AUTO_STRBUF last = {0};
-    follow_output(fds[0], &last);
+    Output o = {.text = text};
+    follow_output(fds[0], &o);
     close(fds[0]);
     int status;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return ERR_OK;
-    const char *name = strrchr(argv[0], '/') + 1;
-    if (WIFSIGNALED(status))
-        return err_set(err, ERR_UNAVAILABLE, "%s was killed by signal %d", name, WTERMSIG(status));
-    return err_set(err, ERR_UNAVAILABLE, "%s ended with status %d: %s", name, WEXITSTATUS(status),
-                   strbuf_str(&last));
+    *ret_seen = o.seen;
+    ErrCode rc = judge(argv[0], status, &o, err);
+    strbuf_done(&o.last);
+    return rc;
 }

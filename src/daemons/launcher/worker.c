@@ -1,12 +1,18 @@
 #include "worker.h"
 
 #include "core/clock.h"
+#include "recover.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+typedef struct WorkerResult {
+    Error err;
+    uint64_t old_data; /* walking the folders takes its time, so it is done here */
+} WorkerResult;
 
 static _Noreturn void work(const Paths *p, const JobSpec *s, int log_fd, int result_fd,
                            pid_t launcher)
@@ -19,10 +25,11 @@ static _Noreturn void work(const Paths *p, const JobSpec *s, int log_fd, int res
         _exit(1);
     dup2(log_fd, STDERR_FILENO);
     dup2(log_fd, STDOUT_FILENO);
-    Error err = {0};
-    err.code = job_run(p, s, &err);
-    ssize_t n = write(result_fd, &err, sizeof err);
-    _exit(n == sizeof err ? 0 : 1);
+    WorkerResult r = {0};
+    r.err.code = job_run(p, s, &r.err);
+    r.old_data = old_folders_bytes(p);
+    ssize_t n = write(result_fd, &r, sizeof r);
+    _exit(n == sizeof r ? 0 : 1);
 }
 
 ErrCode worker_start(Worker *w, const Paths *p, const JobSpec *s, int log_fd, Error *err)
@@ -44,20 +51,21 @@ ErrCode worker_start(Worker *w, const Paths *p, const JobSpec *s, int log_fd, Er
     return ERR_OK;
 }
 
-void worker_ended(Worker *w, int status, Error *ret)
+void worker_ended(Worker *w, int status, Error *ret, uint64_t *ret_old_data)
 {
-    Error e = {0};
-    if (read(w->result_fd, &e, sizeof e) != sizeof e) {
-        e = (Error){0};
+    WorkerResult r = {0};
+    if (read(w->result_fd, &r, sizeof r) != sizeof r) {
+        r = (WorkerResult){.old_data = *ret_old_data};
         if (WIFSIGNALED(status))
-            err_set(&e, ERR_CANCELLED, "%s was killed by signal %d", lp_job_name(w->kind),
+            err_set(&r.err, ERR_CANCELLED, "%s was killed by signal %d", lp_job_name(w->kind),
                     WTERMSIG(status));
         else
-            err_set(&e, ERR_INTERNAL, "%s ended without a result", lp_job_name(w->kind));
+            err_set(&r.err, ERR_INTERNAL, "%s ended without a result", lp_job_name(w->kind));
     }
     close(w->result_fd);
     *w = (Worker){0};
-    *ret = e;
+    *ret = r.err;
+    *ret_old_data = r.old_data;
 }
 
 void worker_kill(Worker *w)

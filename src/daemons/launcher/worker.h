@@ -16,5 +16,5 @@ typedef struct Worker {
 /* log_fd becomes the worker's stderr. */
 ErrCode worker_start(Worker *w, const Paths *p, const JobSpec *s, int log_fd, Error *err) MUST_USE;
 /* The worker's pid was reaped: collect what it said. */
-void worker_ended(Worker *w, int status, Error *ret);
+void worker_ended(Worker *w, int status, Error *ret, uint64_t *ret_old_data);
 void worker_kill(Worker *w); /* it and its tools */

@@ -37,7 +37,8 @@ enum {
                       The receiver ends a moment later; FOLLOW takes the seal off */              \
     X(PROMOTE, 27) /* a running standby: epoch, deadline, sync. RESULT when PostgreSQL is out of  \
                       recovery, or ended before. Asked again at the same epoch: the same */       \
-    X(REWIND, 28)  /* PostgreSQL is down: host, port, user, password, epoch, system_id */         \
+    X(REWIND, 28)  /* PostgreSQL is down: host, port, user, password, epoch, system_id. Then look \
+                      at the state again: it is a standby's data, and may be started */           \
     X(FORGET, 29)  /* removes the data directories that clones have put aside */                  \
     X(FENCE, 30)   /* operation: only replication and the local socket get in, until UNFENCE,     \
                       whatever is restarted in between */                                         \
