@@ -19,7 +19,22 @@ static void on_ack(void *ctx, const ConfigAck *ack)
 static void on_event(void *ctx, const EventReport *e)
 {
     App *app = ctx;
-    events_add(app->events, e);
+    if (!str_eq(e->kind, DECISION_EVENT))
+        events_add(app->events, e);
+    else if (app->events_loaded) /* numbers given before could still change */
+        decisions_take(app->decisions, e, loop_now(app->loop));
+}
+
+static void on_decision_kept(void *ctx, const DecisionRecord *upto, const char *ns)
+{
+    App *app = ctx;
+    sidecars_decision_ack(app->sidecars, ns, upto);
+}
+
+static void on_events_kept(void *ctx, uint64_t sequence)
+{
+    App *app = ctx;
+    decisions_kept(app->decisions, sequence);
 }
 
 /* A while after something happened: what that needed goes back. */
@@ -246,7 +261,10 @@ ErrCode app_start(App *app, Loop *loop, SatConfig *cfg, Error *err)
                                            .ns = cfg->ns,
                                            .on_loaded = on_events_loaded,
                                            .send = send_event,
+                                           .on_kept = on_events_kept,
                                            .ctx = app});
+    app->decisions =
+        decisions_new(&(DecisionsSpec){.events = app->events, .ack = on_decision_kept, .ctx = app});
     return health_http_start(app, err);
 }
 
@@ -260,6 +278,8 @@ void app_stop(App *app)
     reporter_free(app->reporter);
     sidecars_free(app->sidecars);
     site_free(app->site);
+    decisions_free(app->decisions);
+    app->decisions = NULL;
     events_free(app->events);
     identity_free(app->identity);
     timer_stop(app->retry);

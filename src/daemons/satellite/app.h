@@ -5,6 +5,7 @@
 #include "http/server.h"
 #include "identity.h"
 #include "link/central_link.h"
+#include "link/decisions.h"
 #include "link/events.h"
 #include "link/logstream.h"
 #include "link/podlogs.h"
@@ -18,6 +19,7 @@ typedef struct App {
     Identity *identity;
     Link *link;
     Events *events;
+    Decisions *decisions;
     PodLogs *podlogs;
     LogStream *logstream;
     Site *site;

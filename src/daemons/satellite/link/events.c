@@ -149,6 +149,8 @@ static void on_written(void *ctx, const Error *err, const cJSON *obj)
         e->persisted = e->writing;
     if (e->changed)
         write_soon(e, WRITE_DELAY_MS);
+    if (e->spec.on_kept)
+        e->spec.on_kept(e->spec.ctx, e->persisted);
     events_resume(e);
 }
 

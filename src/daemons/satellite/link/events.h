@@ -20,6 +20,7 @@ typedef struct EventsSpec {
     void (*on_loaded)(void *ctx); /* once: numbering goes on where it was */
     /* False: no room, or no stream; events_resume goes on. */
     bool (*send)(void *ctx, const EventReport *e);
+    void (*on_kept)(void *ctx, uint64_t sequence); /* written up to here; may be NULL */
     void *ctx;
 } EventsSpec;
 

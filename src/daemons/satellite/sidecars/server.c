@@ -254,6 +254,16 @@ unsigned sidecars_set_log_level(SidecarServer *s, const Cluster *c, const char *
              : 0;
 }
 
+void sidecars_decision_ack(SidecarServer *s, const char *ns, const DecisionRecord *upto)
+{
+    Member *m = s ? registry_find(&s->reg, ns, upto->member) : NULL;
+    if (m && m->stream)
+        send_down(s, m->stream,
+                  &(SidecarDown){.id = "",
+                                 .kind = SIDECAR_DOWN_DECISION_ACK,
+                                 .decision_ack = {upto->chain, upto->number}});
+}
+
 const Registry *sidecars_registry(const SidecarServer *s)
 {
     return s ? &s->reg : NULL;

@@ -3,6 +3,7 @@
  * TLS with a certificate of our own small CA. The first message of a stream is its identity; the
  * token must be that of the cluster it names, and stands for the pods of that cluster only. */
 #pragma once
+#include "model/decision.h"
 #include "operator/state.h"
 #include "sidecars/registry.h"
 
@@ -23,3 +24,5 @@ const GrpcServerStats *sidecars_stats(const SidecarServer *s);
 /* To every connected sidecar of a cluster; how many got it. */
 unsigned sidecars_reload(SidecarServer *s, const Cluster *c);
 unsigned sidecars_set_log_level(SidecarServer *s, const Cluster *c, const char *level);
+/* Member upto->member may forget its decisions up to upto->number of upto->chain. */
+void sidecars_decision_ack(SidecarServer *s, const char *ns, const DecisionRecord *upto);
