@@ -48,83 +48,69 @@ HaSummary ha_summary_dup(Arena *a, const HaSummary *h)
     return r;
 }
 
-static void put_names(JsonOut *j, const StrList *l)
-{
-    json_key(j, "sync_names");
-    json_arr(j);
-    for (size_t i = 0; i < l->n; i++)
-        json_str(j, l->at[i]);
-    json_arr_end(j);
-}
+static const char *const MODES[] = {"", "performance", "available", "protected", NULL};
+static const char *const SYNC[] = {"", "unknown", "off", "ok", "waiting", "degraded", NULL};
+static const char *const LOSS[] = {"", "unknown", "none", "possible", "nobody", "refused", NULL};
 
-static void put_text(JsonOut *j, const char *key, const char *s)
-{
-    json_put_str(j, key, str_or(s, ""));
-}
+static const FieldSpec follower_fields[] = {
+    FIELD_AS(FollowerHealth, "pod", pod_name, FK_STR, .help = "Who"),
+    FIELD(FollowerHealth, epoch, FK_I64, .help = "It follows as of this epoch"),
+    FIELD(FollowerHealth, state, FK_STR, .help = "streaming, catchup, backup or startup"),
+    FIELD(FollowerHealth, sync_state, FK_STR, .help = "quorum: writes may wait for it; or async"),
+    FIELD(FollowerHealth, lag_bytes, FK_I64, .help = "Written here and not on its disk"),
+    FIELD(FollowerHealth, replay_lag_bytes, FK_I64, .help = "Written here and not replayed there"),
+    FIELD(FollowerHealth, lag_seconds, FK_F64, .help = "Until a write was on its disk, lately"),
+    FIELD(FollowerHealth, silent_seconds, FK_F64, .help = "Since it answered last"),
+};
+SCHEMA_DEF(schema_FOLLOWER, "FOLLOWER", FollowerHealth, follower_fields,
+           "A standby as its primary sees it");
 
-static void put_followers(JsonOut *j, const ObjList *l)
-{
-    json_key(j, "followers");
-    json_arr(j);
-    for (size_t i = 0; i < l->n; i++) {
-        const FollowerHealth *f = &((const FollowerHealth *)l->at)[i];
-        json_obj(j);
-        put_text(j, "pod", f->pod_name);
-        json_put_uint(j, "epoch", f->epoch);
-        put_text(j, "state", f->state);
-        put_text(j, "sync_state", f->sync_state);
-        json_put_int(j, "lag_bytes", f->lag_bytes);
-        json_put_int(j, "replay_lag_bytes", f->replay_lag_bytes);
-        json_put_f64(j, "lag_seconds", f->lag_seconds);
-        json_put_f64(j, "silent_seconds", f->silent_seconds);
-        json_obj_end(j);
-    }
-    json_arr_end(j);
-}
+static const FieldSpec facts_fields[] = {
+    FIELD(HaFacts, lease_holder, FK_STR, .help = "Who leads, as this member sees it"),
+    FIELD(HaFacts, lease_epoch, FK_I64, .help = "How often leadership has moved"),
+    FIELD(HaFacts, lease_age_ms, FK_I64, .help = "Since it was renewed; -1: never seen"),
+    FIELD(HaFacts, lease_seconds, FK_U32, .help = "How long it holds"),
+    FIELD(HaFacts, durability, FK_STR, .choices = MODES, .help = "What the profile asks for"),
+    FIELD(HaFacts, sync_recorded, FK_BOOL, .help = "The lease says who must have a row"),
+    FIELD(HaFacts, sync_k, FK_U32, .help = "Of how many a write waits"),
+    FIELD(HaFacts, sync_names, FK_STRS, .help = "Of whom"),
+    FIELD(HaFacts, sync_degraded, FK_BOOL, .help = "Writes do not wait though they should"),
+    FIELD(HaFacts, sync_in_force, FK_STR, .help = "Primary: synchronous_standby_names"),
+    FIELD(HaFacts, sync_step, FK_STR, .help = "Primary: stay, record, apply, confirm or hold"),
+    FIELD(HaFacts, api_away, FK_BOOL, .help = "It does not reach the API server"),
+    FIELD(HaFacts, fenced, FK_BOOL, .help = "It lets no client in"),
+    FIELD(HaFacts, fence_operation, FK_STR, .help = "Whose fence it is"),
+    FIELD(HaFacts, paused, FK_BOOL, .help = "No automatic failover"),
+    FIELD(HaFacts, paused_by, FK_STR, .help = "Who paused it"),
+    FIELD(HaFacts, sealed, FK_BOOL, .help = "It follows nobody: it takes part in an election"),
+    FIELD(HaFacts, followers, FK_OBJS, .of = &schema_FOLLOWER, .help = "Primary: who follows"),
+};
+SCHEMA_DEF(schema_HA_FACTS, "HA_FACTS", HaFacts, facts_fields,
+           "What one member knows of leadership and durability");
 
-void ha_facts_json(JsonOut *j, const HaFacts *h)
-{
-    json_obj(j);
-    put_text(j, "lease_holder", h->lease_holder);
-    json_put_uint(j, "lease_epoch", h->lease_epoch);
-    json_put_int(j, "lease_age_ms", h->lease_age_ms);
-    json_put_uint(j, "lease_seconds", h->lease_seconds);
-    put_text(j, "durability", h->durability);
-    json_put_bool(j, "sync_recorded", h->sync_recorded);
-    json_put_uint(j, "sync_k", h->sync_k);
-    put_names(j, &h->sync_names);
-    json_put_bool(j, "sync_degraded", h->sync_degraded);
-    put_text(j, "sync_in_force", h->sync_in_force);
-    put_text(j, "sync_step", h->sync_step);
-    json_put_bool(j, "api_away", h->api_away);
-    json_put_bool(j, "fenced", h->fenced);
-    put_text(j, "fence_operation", h->fence_operation);
-    json_put_bool(j, "paused", h->paused);
-    put_text(j, "paused_by", h->paused_by);
-    json_put_bool(j, "sealed", h->sealed);
-    put_followers(j, &h->followers);
-    json_obj_end(j);
-}
-
-void ha_summary_json(JsonOut *j, const HaSummary *h)
-{
-    json_obj(j);
-    put_text(j, "durability", h->durability);
-    put_text(j, "sync", h->sync);
-    json_put_uint(j, "sync_k", h->sync_k);
-    put_names(j, &h->sync_names);
-    json_put_uint(j, "epoch", h->epoch);
-    json_put_uint(j, "timeline", h->timeline_id);
-    put_text(j, "lease_holder", h->lease_holder);
-    json_put_int(j, "lease_age_ms", h->lease_age_ms);
-    json_put_uint(j, "lease_seconds", h->lease_seconds);
-    put_text(j, "failover_loss", h->loss);
-    json_put_int(j, "failover_loss_bytes", h->loss_bytes);
-    put_text(j, "failover_loss_text", h->loss_text);
-    put_text(j, "fenced_pod", h->fenced_pod);
-    put_text(j, "fence_operation", h->fence_operation);
-    json_put_bool(j, "paused", h->paused);
-    put_text(j, "paused_by", h->paused_by);
-    json_put_bool(j, "api_away", h->api_away);
-    json_obj_end(j);
-}
+static const FieldSpec summary_fields[] = {
+    FIELD_AS(HaSummary, "at", at_us, FK_TIME, .help = "When this was so"),
+    FIELD(HaSummary, durability, FK_STR, .choices = MODES, .help = "What the profile asks for"),
+    FIELD(HaSummary, sync, FK_STR, .choices = SYNC,
+          .help = "off, ok, waiting (writes wait), degraded (they do not, though they should)"),
+    FIELD(HaSummary, sync_k, FK_U32, .help = "Of how many members a write waits"),
+    FIELD(HaSummary, sync_names, FK_STRS, .help = "Of whom"),
+    FIELD(HaSummary, epoch, FK_I64, .help = "How often leadership has moved"),
+    FIELD_AS(HaSummary, "timeline", timeline_id, FK_U32, .help = "Of the primary"),
+    FIELD(HaSummary, lease_holder, FK_STR, .help = "Who leads"),
+    FIELD(HaSummary, lease_age_ms, FK_I64, .help = "Since it was renewed, at `at`; -1: unknown"),
+    FIELD(HaSummary, lease_seconds, FK_U32, .help = "How long it holds"),
+    FIELD_AS(HaSummary, "failover_loss", loss, FK_STR, .choices = LOSS,
+             .help = "Would a failover now lose acknowledged rows: none, possible, nobody (there "
+                     "is no candidate), refused (it would wait for votes), unknown"),
+    FIELD_AS(HaSummary, "failover_loss_bytes", loss_bytes, FK_I64,
+             .help = "At most so much WAL; -1: not known"),
+    FIELD_AS(HaSummary, "failover_loss_text", loss_text, FK_STR, .help = "The same in one line"),
+    FIELD(HaSummary, fenced_pod, FK_STR, .help = "Who lets no client in"),
+    FIELD(HaSummary, fence_operation, FK_STR, .help = "Whose fence it is"),
+    FIELD(HaSummary, paused, FK_BOOL, .help = "No automatic failover"),
+    FIELD(HaSummary, paused_by, FK_STR, .help = "Who paused it"),
+    FIELD(HaSummary, api_away, FK_BOOL, .help = "The primary does not reach the API server"),
+};
+SCHEMA_DEF(schema_HA_SUMMARY, "HA_SUMMARY", HaSummary, summary_fields,
+           "Leadership and durability of a cluster");

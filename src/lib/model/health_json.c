@@ -96,7 +96,7 @@ void instance_health_json(JsonOut *j, const InstanceHealth *h)
     json_put_str(j, "received_lsn", str_or(h->received_lsn, ""));
     counters_json(j, h);
     json_key(j, "ha");
-    ha_facts_json(j, &h->ha);
+    fields_encode(j, &schema_HA_FACTS, &h->ha);
     databases_json(j, &h->databases);
     tables_json(j, &h->tables);
     queries_json(j, &h->slow_queries);

@@ -22,10 +22,10 @@ enum { MEMBERS_MAX = 64 };
     X(api_away)
 /* clang-format on */
 #define GET_TEXT(f) r.f = wire_cut(m->f, WIRE_SENTENCE_MAX);
-#define GET_NUMBER(f) r.f = m->f;
+#define GET_NUMBER(f) r.f = (__typeof__(r.f))m->f;
 #define GET_REAL(f) r.f = isfinite(m->f) ? m->f : 0;
 #define PUT_TEXT(f) m->f = pb_text(h->f);
-#define PUT_NUMBER(f) m->f = h->f;
+#define PUT_NUMBER(f) m->f = (__typeof__(m->f))h->f;
 
 static StrList names_get(Arena *a, size_t n, char **at)
 {
@@ -87,7 +87,7 @@ Pgswarm__V1__HaFacts *wire_ha_facts_put(Arena *a, const HaFacts *h)
 
 HaSummary wire_ha_summary_get(Arena *a, const Pgswarm__V1__HaSummary *m)
 {
-    HaSummary r = {0};
+    HaSummary r = {.lease_age_ms = -1};
     Pgswarm__V1__HaSummary none = PGSWARM__V1__HA_SUMMARY__INIT;
     none.lease_age_ms = none.loss_bytes = -1;
     m = m ? m : &none;

@@ -18,6 +18,7 @@ enum {
     C_RO_HOST,
     C_RO_PORT,
     C_AT,
+    C_HA,
     I_CLUSTER,
     I_POD,
     I_ROLE,
@@ -31,20 +32,21 @@ enum {
 static const char INGEST[] =
     "WITH x AS (SELECT t.* FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[],"
     " $6::int[], $7::text[], $8::bigint[], $9::float8[], $10::bigint[], $11::text[], $12::int[],"
-    " $13::text[], $14::int[], $15::bigint[]) AS t (id, satellite, state, reason, replicas, ready,"
-    " prim, lag_bytes, lag_seconds, applied, rw_host, rw_port, ro_host, ro_port, at)"
+    " $13::text[], $14::int[], $15::bigint[], $16::text[]) AS t (id, satellite, state, reason,"
+    " replicas, ready, prim, lag_bytes, lag_seconds, applied, rw_host, rw_port, ro_host, ro_port,"
+    " at, ha)"
     " JOIN clusters c ON c.id = t.id AND c.satellite_id = t.satellite),"
     " up AS (INSERT INTO cluster_health AS h (cluster_id, state, reason, replicas, ready,"
-    " primary_pod, lag_bytes, lag_seconds, applied_version, rw_host, rw_port, ro_host, ro_port, at)"
-    " SELECT id, state, reason, replicas, ready, prim, lag_bytes, lag_seconds, applied, rw_host,"
-    " rw_port, ro_host, ro_port, to_timestamp(at / 1000000.0) FROM x ORDER BY id"
+    " primary_pod, lag_bytes, lag_seconds, applied_version, rw_host, rw_port, ro_host, ro_port, at,"
+    " ha) SELECT id, state, reason, replicas, ready, prim, lag_bytes, lag_seconds, applied, rw_host,"
+    " rw_port, ro_host, ro_port, to_timestamp(at / 1000000.0), ha::jsonb FROM x ORDER BY id"
     " ON CONFLICT (cluster_id) DO UPDATE SET state = excluded.state, reason = excluded.reason,"
     " replicas = excluded.replicas, ready = excluded.ready, primary_pod = excluded.primary_pod,"
     " lag_bytes = excluded.lag_bytes, lag_seconds = excluded.lag_seconds,"
     " applied_version = excluded.applied_version, rw_host = excluded.rw_host,"
     " rw_port = excluded.rw_port, ro_host = excluded.ro_host, ro_port = excluded.ro_port,"
-    " at = excluded.at, received_at = now() WHERE excluded.at >= h.at RETURNING cluster_id, at),"
-    " i AS (SELECT * FROM unnest($16::uuid[], $17::text[], $18::text[], $19::bool[], $20::text[])"
+    " at = excluded.at, ha = excluded.ha, received_at = now() WHERE excluded.at >= h.at RETURNING cluster_id, at),"
+    " i AS (SELECT * FROM unnest($17::uuid[], $18::text[], $19::text[], $20::bool[], $21::text[])"
     " AS t (id, pod, role, ready, doc)),"
     " gone AS (DELETE FROM instances n USING up WHERE n.cluster_id = up.cluster_id AND NOT EXISTS"
     " (SELECT FROM i WHERE i.id = n.cluster_id AND i.pod = n.pod)),"
@@ -76,7 +78,7 @@ static bool seen_before(const InstanceHealth *in, size_t i)
     return false;
 }
 
-static void add_cluster(PgArray *arr, const HealthItem *item)
+static void add_cluster(Arena *a, PgArray *arr, const HealthItem *item)
 {
     const ClusterHealth *h = item->health;
     const InstanceHealth *in = h->instances.at;
@@ -105,15 +107,19 @@ static void add_cluster(PgArray *arr, const HealthItem *item)
     pgarray_text(&arr[C_RO_HOST], h->ro.host);
     pgarray_int(&arr[C_RO_PORT], h->ro.port);
     pgarray_int(&arr[C_AT], h->at_us);
+    HaSummary ha = h->ha;
+    ha.at_us = h->at_us;
+    pgarray_text(&arr[C_HA], fields_to_text(a, &schema_HA_SUMMARY, &ha, 0));
 }
 
 void health_ingest(App *app, const HealthItem *at, size_t n, AppDone done, void *ctx)
 {
+    AUTO_ARENA a = arena_new();
     PgArray arr[H_N] = {0};
     PgParam params[H_N];
     for (size_t i = 0; i < n; i++)
         if (uuid_valid(at[i].health->cluster_id))
-            add_cluster(arr, &at[i]);
+            add_cluster(a, arr, &at[i]);
     for (int i = 0; i < H_N; i++)
         params[i] = pgarray_param(&arr[i]);
     pg_query(app->writers, INGEST, params, H_N, store_acked, store_ack(done, ctx));
@@ -124,23 +130,27 @@ void health_ingest(App *app, const HealthItem *at, size_t n, AppDone done, void 
 
 typedef struct Ask {
     Arena *arena;
-    void (*done)(void *ctx, const Error *err, const char *json);
+    HealthShown done;
     void *ctx;
 } Ask;
 
 static void got(void *ctx, const Error *err, PgResult *r)
 {
     Ask *k = ctx;
-    k->done(k->ctx, err, err ? NULL : arena_strdup(k->arena, pg_get(r, 0, 0)));
+    if (err)
+        k->done(k->ctx, err, NULL, NULL);
+    else
+        k->done(k->ctx, NULL, arena_strdup(k->arena, pg_get(r, 0, 0)),
+                arena_strdup(k->arena, pg_get(r, 0, 1)));
 }
 
-void health_instances(App *app, Arena *a, const char *cluster_id,
-                      void (*done)(void *ctx, const Error *err, const char *json), void *ctx)
+void health_show(App *app, Arena *a, const char *cluster_id, HealthShown done, void *ctx)
 {
     Ask *k = arena_new_of(a, Ask);
     *k = (Ask){a, done, ctx};
     pg_query(app->pool,
-             "SELECT coalesce(jsonb_agg(doc ORDER BY pod), '[]') FROM instances"
-             " WHERE cluster_id = $1",
+             "SELECT coalesce((SELECT jsonb_agg(doc ORDER BY length(pod), pod) FROM instances"
+             " WHERE cluster_id = $1), '[]'),"
+             " coalesce((SELECT ha FROM cluster_health WHERE cluster_id = $1), '{}')",
              PG_PARAMS(pg_text(cluster_id)), got, k);
 }
