@@ -35,6 +35,7 @@
     X(RULE_PREVIEW)       \
     X(CLUSTER)            \
     X(CLUSTER_DETAIL)     \
+    X(DECISION)           \
     X(CREDENTIALS)        \
     X(OPERATION)          \
     X(OPERATION_CONTINUE) \

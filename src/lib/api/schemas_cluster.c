@@ -84,6 +84,7 @@ static const FieldSpec instance_fields[] = {
     FIELD(ApiInstance, error, FK_STR, .help = "What is wrong"),
     FIELD(ApiInstance, timeline, FK_I64, .help = "Timeline"),
     FIELD(ApiInstance, lsn, FK_STR, .help = "Written, or on a replica replayed"),
+    FIELD(ApiInstance, received_lsn, FK_STR, .help = "Replica: on its disk"),
     FIELD(ApiInstance, lag_bytes, FK_I64, .help = "Behind the primary"),
     FIELD(ApiInstance, lag_seconds, FK_F64, .help = "Behind the primary"),
     FIELD(ApiInstance, wal_receiver, FK_BOOL, .help = "Is streaming"),
@@ -104,6 +105,7 @@ static const FieldSpec instance_fields[] = {
     FIELD(ApiInstance, transactions, FK_I64, .help = "Commits and rollbacks"),
     FIELD(ApiInstance, index_hit_ratio, FK_F64, .help = "0 to 1"),
     FIELD(ApiInstance, commit_ratio, FK_F64, .help = "0 to 1"),
+    FIELD(ApiInstance, ha, FK_OBJ, .of = &schema_HA_FACTS, .help = "Leadership, as it sees it"),
     FIELD(ApiInstance, databases, FK_OBJS, .of = &schema_DATABASE_STAT, .help = "Databases"),
     FIELD(ApiInstance, tables, FK_OBJS, .of = &schema_TABLE_STAT, .help = "Largest tables"),
     FIELD(ApiInstance, slow_queries, FK_OBJS, .of = &schema_SLOW_QUERY, .help = "Slow statements"),
@@ -113,6 +115,8 @@ SCHEMA_DEF(schema_INSTANCE, "INSTANCE", ApiInstance, instance_fields,
 
 static const FieldSpec detail_fields[] = {
     CLUSTER_MEMBERS(ApiClusterDetail, c.),
+    FIELD(ApiClusterDetail, ha, FK_OBJ, .of = &schema_HA_SUMMARY,
+          .help = "Leadership and durability; would a failover lose data"),
     FIELD(ApiClusterDetail, instances, FK_OBJS, .of = &schema_INSTANCE, .help = "Members"),
     FIELD(ApiClusterDetail, rw, FK_OBJ, .of = &schema_ENDPOINT, .help = "The primary"),
     FIELD(ApiClusterDetail, ro, FK_OBJ, .of = &schema_ENDPOINT, .help = "The replicas"),
@@ -121,6 +125,22 @@ static const FieldSpec detail_fields[] = {
 };
 SCHEMA_DEF(schema_CLUSTER_DETAIL, "CLUSTER_DETAIL", ApiClusterDetail, detail_fields,
            "A cluster with its members");
+
+static const FieldSpec decision_fields[] = {
+    FIELD(ApiDecision, at, FK_TIME, .help = "By the member's clock"),
+    FIELD(ApiDecision, member, FK_STR, .help = "Pod that decided"),
+    FIELD(ApiDecision, chain, FK_STR, .help = "A new one begins with a new pod"),
+    FIELD(ApiDecision, number, FK_I64, .help = "In the chain, from 1 without gaps"),
+    FIELD(ApiDecision, epoch, FK_I64, .help = "Of the lease, as the member knew it"),
+    FIELD(ApiDecision, kind, FK_STR, .help = "election.won, fence.deadline, sync.degraded, ..."),
+    FIELD(ApiDecision, saw, FK_STR, .help = "What it knew"),
+    FIELD(ApiDecision, did, FK_STR, .help = "What it did"),
+    FIELD(ApiDecision, why, FK_STR, .help = "By which rule"),
+    FIELD(ApiDecision, prev, FK_STR, .help = "Hash of the one before it"),
+    FIELD(ApiDecision, hash, FK_STR, .help = "SHA-256 over all of this"),
+};
+SCHEMA_DEF(schema_DECISION, "DECISION", ApiDecision, decision_fields,
+           "What one member of a cluster decided");
 
 static const FieldSpec credentials_fields[] = {
     FIELD(ApiCredentials, user, FK_STR, .help = "User"),

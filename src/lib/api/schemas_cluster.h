@@ -1,6 +1,7 @@
 /* api/schemas_cluster.h - clusters and their instances. */
 #pragma once
 #include "api/schemas_fleet.h"
+#include "model/ha.h"
 #include "model/profile.h"
 
 typedef struct ApiCluster {
@@ -40,7 +41,7 @@ typedef struct ApiInstance {
     bool ready;
     const char *error;
     int64_t timeline;
-    const char *lsn;
+    const char *lsn, *received_lsn;
     int64_t lag_bytes;
     double lag_seconds;
     bool wal_receiver, pending_restart;
@@ -50,21 +51,28 @@ typedef struct ApiInstance {
     const char *server_version;
     int64_t wal_records, wal_bytes, wal_buffers_full, transactions;
     double index_hit_ratio, commit_ratio;
+    HaFacts ha;
     ObjList databases;    /* ApiDatabaseStat */
     ObjList tables;       /* ApiTableStat */
     ObjList slow_queries; /* ApiSlowQuery */
 } ApiInstance;
 typedef struct ApiClusterDetail {
     ApiCluster c;
+    HaSummary ha;
     ObjList instances; /* ApiInstance */
     ApiEndpoint rw, ro;
     const char *config; /* JSON: the effective PROFILE_INPUT */
     ObjList events;     /* ApiEvent */
 } ApiClusterDetail;
+typedef struct ApiDecision {
+    int64_t at, number, epoch;
+    const char *member, *chain, *kind, *saw, *did, *why, *prev, *hash;
+} ApiDecision;
 typedef struct ApiCredentials {
     const char *user, *password, *database;
     ApiEndpoint rw, ro;
 } ApiCredentials;
 
-extern const Schema schema_CLUSTER, schema_CLUSTER_DETAIL, schema_INSTANCE, schema_CREDENTIALS;
+extern const Schema schema_CLUSTER, schema_CLUSTER_DETAIL, schema_INSTANCE, schema_CREDENTIALS,
+    schema_DECISION;
 extern const Schema schema_ENDPOINT, schema_DATABASE_STAT, schema_TABLE_STAT, schema_SLOW_QUERY;

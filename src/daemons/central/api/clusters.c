@@ -39,7 +39,7 @@ void api_CLUSTER_LIST(ApiCall *c)
 typedef struct Show {
     ApiCall *call;
     ClusterRow row;
-    const char *instances;
+    const char *instances, *ha;
 } Show;
 
 static void put_endpoint(JsonOut *j, const char *key, const ApiEndpoint *e)
@@ -61,6 +61,7 @@ static void on_events(void *ctx, const Error *err, const ObjList *items, int64_t
     JsonOut j = json_out(&b);
     json_obj(&j);
     fields_encode_members(&j, &schema_CLUSTER, &s->row.api);
+    json_put_raw(&j, "ha", sv(s->ha));
     json_put_raw(&j, "instances", sv(s->instances));
     put_endpoint(&j, "rw", &s->row.rw);
     put_endpoint(&j, "ro", &s->row.ro);
@@ -76,14 +77,15 @@ static void on_events(void *ctx, const Error *err, const ObjList *items, int64_t
     call_reply_json(s->call, 200, sv_n(b.p, b.n));
 }
 
-static void on_instances(void *ctx, const Error *err, const char *json)
+static void on_instances(void *ctx, const Error *err, const char *instances, const char *ha)
 {
     Show *s = ctx;
     if (err) {
         call_reply_err(s->call, err);
         return;
     }
-    s->instances = json;
+    s->instances = instances;
+    s->ha = ha;
     EventFilter f = {
         .cluster = s->row.api.name, .ns = s->row.api.ns, .satellite = s->row.api.satellite};
     event_list(s->call->app, s->call->a, &f, &(Page){.limit = EVENTS_SHOWN}, on_events, s);
@@ -97,7 +99,7 @@ static void on_shown(void *ctx, const Error *err, const ClusterRow *row)
         return;
     }
     s->row = *row;
-    health_instances(s->call->app, s->call->a, row->api.id, on_instances, s);
+    health_show(s->call->app, s->call->a, row->api.id, on_instances, s);
 }
 
 void api_CLUSTER_SHOW(ApiCall *c)

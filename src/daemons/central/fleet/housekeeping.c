@@ -30,7 +30,9 @@ static const char OFFLINE_SQL[] =
 static const char PRUNE_SQL[] =
     "WITH t AS (DELETE FROM tokens WHERE expires_at < now() - interval '1 day'),"
     " o AS (DELETE FROM operations WHERE finished_at < now() - $1 * interval '1 day'),"
-    " e AS (DELETE FROM enrolment_tokens WHERE expires_at < now() - interval '30 days')"
+    " e AS (DELETE FROM enrolment_tokens WHERE expires_at < now() - interval '30 days'),"
+    " d AS (DELETE FROM decisions WHERE id IN (SELECT id FROM decisions WHERE received_at <"
+    " now() - $1 * interval '1 day' ORDER BY received_at LIMIT 5000))"
     " DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < now() - $1 * interval"
     " '1 day' ORDER BY at LIMIT 5000)";
 

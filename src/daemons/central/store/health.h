@@ -10,6 +10,6 @@ typedef struct HealthItem {
 } HealthItem;
 void health_ingest(App *app, const HealthItem *at, size_t n, AppDone done, void *ctx);
 
-/* INSTANCE documents of one cluster, ready JSON, by pod: an array. */
-void health_instances(App *app, Arena *a, const char *cluster_id,
-                      void (*done)(void *ctx, const Error *err, const char *json), void *ctx);
+/* Ready JSON: an array of INSTANCE by pod, and HA_SUMMARY ("{}": nothing was reported yet). */
+typedef void (*HealthShown)(void *ctx, const Error *err, const char *instances, const char *ha);
+void health_show(App *app, Arena *a, const char *cluster_id, HealthShown done, void *ctx);
