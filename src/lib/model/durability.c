@@ -141,6 +141,11 @@ bool sync_text_parse(const char *text, const char *base, uint64_t epoch, SyncSet
     return true;
 }
 
+int sync_ordinal(const char *pod, const char *base)
+{
+    return str_empty(pod) ? -1 : ordinal_of(sv(pod), base, "");
+}
+
 char *sync_json(Arena *a, const SyncSet *s, const char *base)
 {
     AUTO_STRBUF b = {0};

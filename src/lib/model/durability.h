@@ -28,6 +28,8 @@ typedef struct SyncSet {
     bool degraded;    /* `available` without a follower, or not caught up yet: proves nothing */
 } SyncSet;
 
+/* "db-2" of base "db" is 2; -1: it is no member's name. */
+int sync_ordinal(const char *pod, const char *base);
 bool sync_equal(const SyncSet *a, const SyncSet *b);
 /* Every set of members that is enough for `b` is enough for `a`: recording `a` is true while `b` is
  * in force. */

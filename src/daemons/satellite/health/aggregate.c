@@ -1,5 +1,6 @@
 #include "health/aggregate.h"
 
+#include "health/ha_summary.h"
 #include "model/cluster_state.h"
 #include <stdlib.h>
 
@@ -11,7 +12,8 @@ static InstanceHealth from_pod(Arena *a, const char *name, const Pod *p, const c
                         .received_lsn = "",
                         .system_identifier = "",
                         .server_version = "",
-                        .error = why};
+                        .error = why,
+                        .ha = {.lease_age_ms = -1}};
     if (!p)
         return h;
     h.role = str_eq(p->role, "primary")   ? ROLE_PRIMARY
@@ -37,6 +39,8 @@ static InstanceHealth instance(Arena *a, const HealthInput *in, const char *name
     if (in->now_ms - m->heard_ms > HEALTH_STALE_MS)
         return from_pod(a, name, p, "its sidecar says nothing");
     InstanceHealth h = m->health;
+    if (h.ha.lease_age_ms >= 0)
+        h.ha.lease_age_ms += (int64_t)(in->now_ms - m->heard_ms);
     if (p->terminating)
         h.ready = false;
     if (!h.ready && str_empty(h.error) && p->problem)
@@ -129,5 +133,6 @@ ClusterHealth health_aggregate(Arena *a, const HealthInput *in)
         .primary_pod = str_or(st.primary_pod, ""),
         .rw = {str_or(c->rw.host, ""), c->rw.port},
         .ro = {str_or(c->ro.host, ""), c->ro.port},
+        .ha = ha_summarise(a, c->name, &list),
     };
 }
