@@ -31,7 +31,7 @@ FIELDS = {
     "stopped_at": 55, "fenced": 56, "operation": "57t", "sync": "58t", "sealed": 59, "db_state": 60,
     "ckpt_lsn": 61, "ckpt_redo": 62, "ckpt_timeline": 63, "min_recovery_lsn": 64,
     "min_recovery_timeline": 65, "old_data": 66, "in_recovery": 67, "text": "68t",
-    "promoted_epoch": 69, "backup_label": 70,
+    "promoted_epoch": 69, "backup_label": 70, "promoting": 71,
 }
 TAGS = {int(str(v).rstrip("t")): (k, str(v).endswith("t")) for k, v in FIELDS.items()}
 

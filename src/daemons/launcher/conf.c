@@ -113,6 +113,8 @@ ErrCode conf_render(const Paths *p, const ConfLines *c, StrBuf *out, Error *err)
         {"recovery_target_timeline", "latest"},
         /* Its standbys vouch for a primary that cannot reach the API server. */
         {"wal_receiver_status_interval", "1s"},
+        /* A primary that is frozen says nothing, and closes nothing. */
+        {"wal_receiver_timeout", "5s"},
         /* Not a parameter of PostgreSQL: a name of ours that it shows on request. */
         {"pgswarm.promoted_epoch", arena_printf(a, "%" PRIu64, c->promoted_epoch)},
     };

@@ -131,8 +131,19 @@ static ErrCode run_pg_rewind(Rewind *r, bool *ret_began, Error *err)
     return rc;
 }
 
+/* Killed after its last write, the control file, and before ours. The stamp is the one it took
+ * from the leader. */
+static bool is_through(const Rewind *r)
+{
+    return r->was_marked && r->d.backup_label && !r->d.standby_signal &&
+           r->d.control.state == LP_DB_IN_ARCHIVE_RECOVERY && r->d.stamp.role == LP_ROLE_PRIMARY &&
+           r->d.stamp.epoch == r->s->epoch;
+}
+
 static ErrCode rewind_data(Rewind *r, Error *err)
 {
+    if (is_through(r))
+        return ERR_OK;
     bool clean = shut_down_clean(r->d.control.state);
     if (!clean && (may_recover(r, err) || crash_recovery(r, err)))
         return err->code;

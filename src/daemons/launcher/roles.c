@@ -87,6 +87,11 @@ static ErrCode check_data(Launcher *l, const DataInfo *d, uint64_t role, Error *
     return ERR_OK;
 }
 
+static bool is_sealed(const LpMsg *m)
+{
+    return m->num[LPF_ROLE] == LP_ROLE_STANDBY && m->num[LPF_SEALED];
+}
+
 static ErrCode check_start(Launcher *l, const LpMsg *m, const DataInfo *d, Error *err)
 {
     uint64_t role = m->num[LPF_ROLE], epoch = m->num[LPF_EPOCH];
@@ -98,7 +103,7 @@ static ErrCode check_start(Launcher *l, const LpMsg *m, const DataInfo *d, Error
                        lp_role_name(l->pm.role), l->pm.epoch);
     if (check_data(l, d, role, err))
         return err->code;
-    if (epoch < d->stamp.epoch)
+    if (epoch < d->stamp.epoch && !is_sealed(m))
         return err_set(err, ERR_CONFLICT,
                        "start: epoch %" PRIu64 " is past, the data is of epoch %" PRIu64, epoch,
                        d->stamp.epoch);
@@ -106,6 +111,12 @@ static ErrCode check_start(Launcher *l, const LpMsg *m, const DataInfo *d, Error
         return err_set(err, ERR_INVALID,
                        "host: a standby must follow a named instance, or be sealed");
     return ERR_OK;
+}
+
+/* Who follows nobody has seen no newer epoch. */
+static uint64_t start_epoch(const LpMsg *m, const DataInfo *d)
+{
+    return is_sealed(m) ? d->stamp.epoch : m->num[LPF_EPOCH];
 }
 
 /* All of it is on disk before PostgreSQL may write under the new role or epoch. standby.signal
@@ -119,7 +130,8 @@ static ErrCode prepare_start(Launcher *l, const LpMsg *m, const DataInfo *d, Err
     if (follows && passfile_write(&l->paths, m->text[LPF_USER], m->text[LPF_PASSWORD], err))
         return err->code;
     /* A promotion that was killed before it got there. */
-    if (standby && d->stamp.promoting_from && d->role == LP_ROLE_STANDBY &&
+    bool far = control_newest(&d->control) > d->stamp.promoting_from;
+    if (standby && d->stamp.promoting_from && !far &&
         datadir_drop_above(l->paths.data, d->stamp.promoting_from, err))
         return err->code;
     if (standby && standby_signal_write(l->paths.data, err))
@@ -127,12 +139,13 @@ static ErrCode prepare_start(Launcher *l, const LpMsg *m, const DataInfo *d, Err
     journal_at("start.signal");
     Stamp stamp = d->stamp;
     stamp.role = (LpRole)m->num[LPF_ROLE];
-    stamp.epoch = m->num[LPF_EPOCH];
+    stamp.epoch = start_epoch(m, d);
     stamp.system_id = d->control.system_id;
     stamp.sealed = standby ? m->num[LPF_SEALED] : 0;
-    stamp.promoting_from = 0;
-    /* Killed between the end of a promotion and its stamp. */
-    if (!standby && d->stamp.promoting_from) {
+    /* One that got there unheard is remembered for as long as nobody leads on it. */
+    if (!standby || !far)
+        stamp.promoting_from = 0;
+    if (d->stamp.promoting_from && far) {
         stamp.promoted_epoch = d->stamp.epoch;
         stamp.promoted_timeline = control_newest(&d->control);
     }
@@ -155,7 +168,7 @@ ErrCode on_start(Launcher *l, Client *c, const LpMsg *m, Answer *ret, Error *err
         return err->code;
     Postmaster pm = l->pm;
     pm.role = (LpRole)m->num[LPF_ROLE];
-    pm.epoch = m->num[LPF_EPOCH];
+    pm.epoch = start_epoch(m, &info);
     if (pm.role == LP_ROLE_PRIMARY && pm_permit(&pm, pm.epoch, m->num[LPF_DEADLINE], now, err))
         return err->code;
     if (prepare_start(l, m, &info, err) || pm_start(&pm, &l->paths, l->log.write_fd, now, err))

@@ -66,6 +66,7 @@ static void put_data(LpMsg *m, const Launcher *l, const DataInfo *d)
         {LPF_MIN_RECOVERY_TIMELINE, c->min_timeline},
         {LPF_BACKUP_LABEL, d->backup_label},
         {LPF_OLD_DATA, l->old_data},
+        {LPF_PROMOTING, s->promoting_from},
     };
     PUT(m, rows);
 }

@@ -109,7 +109,8 @@ typedef enum LpType {
     X(IN_RECOVERY, 67, N) /* PostgreSQL runs and is a standby, or not yet promoted */            \
     X(TEXT, 68, T)                                                                               \
     X(PROMOTED_EPOCH, 69, N) /* at which the data's timeline began here; 0: not here */          \
-    X(BACKUP_LABEL, 70, N)   /* the data is a base backup that was never recovered */
+    X(BACKUP_LABEL, 70, N)   /* the data is a base backup that was never recovered */            \
+    X(PROMOTING, 71, N)      /* a promotion from this timeline was asked for and not seen through */
 
 typedef enum LpField {
 #define X(name, tag, kind) LPF_##name,

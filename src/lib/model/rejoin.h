@@ -9,7 +9,7 @@
 #pragma once
 #include "core/launcher_proto.h"
 
-enum { REJOIN_HISTORY_MAX = 256 };
+enum { REJOIN_HISTORY_MAX = 512 };
 
 typedef struct TimelineFork { /* `timeline` was left at `lsn` */
     uint32_t timeline;
@@ -32,23 +32,27 @@ typedef struct RejoinLocal {
     LpData data;
     LpRole role; /* what the data is */
     LpDb db;
-    bool running;      /* as a standby, sealed or not: then end_lsn is what it received or replayed,
-                          whichever is more */
-    bool backup_label; /* a clone that never got to a consistent state */
+    bool running;      /* as a standby, sealed or not */
+    bool backup_label; /* a base backup or rewind that was never recovered */
+    bool wal_gone;     /* the leader said that it no longer has the WAL that this standby needs */
     uint64_t system_id;
     uint64_t epoch;          /* last followed, or led */
     uint64_t promoted_epoch; /* at which its timeline began here; 0: elsewhere */
-    uint32_t timeline;       /* the newest that its WAL is on */
-    uint64_t end_lsn;        /* down: the last checkpoint or recovery minimum, at least that far */
-    TimelineHistory history;
+    uint32_t promoting_from; /* a promotion from this timeline was asked for and never seen
+                                through, so that nobody followed it; 0: none */
+    uint32_t timeline;       /* of its WAL, as the control file has it */
+    uint64_t end_lsn;        /* running: received or replayed, whichever is more; down: the last
+                                checkpoint or the recovery minimum, so at least that far */
+    uint64_t redo_lsn;       /* of the last checkpoint */
+    TimelineHistory history; /* of `timeline` */
 } RejoinLocal;
 
 typedef struct RejoinLeader {
     bool reached;     /* it answered */
     bool in_recovery; /* it is not a primary yet */
     uint64_t system_id;
-    uint64_t epoch;
     uint64_t promoted_epoch;   /* at which its timeline began; 0: not known */
+    uint64_t epoch;            /* the lease's */
     uint32_t timeline;         /* it writes on */
     uint32_t control_timeline; /* of its last checkpoint */
     uint64_t oldest_wal;       /* first byte that its pg_wal still has; 0: not known */
@@ -60,8 +64,8 @@ typedef enum RejoinVerdict {
     REJOIN_START_STANDBY, /* down: start and follow; running: follow */
     REJOIN_START_SEALED,  /* start without a leader, and ask again */
     REJOIN_REWIND,        /* stop first when it runs */
-    REJOIN_CLONE,
-    REJOIN_REFUSE, /* nothing is touched: not ours, or another cluster's */
+    REJOIN_CLONE,         /* likewise */
+    REJOIN_REFUSE,        /* nothing is touched: not ours, or another cluster's */
     REJOIN_VERDICT_COUNT
 } RejoinVerdict;
 
@@ -69,7 +73,7 @@ typedef struct RejoinDecision {
     RejoinVerdict verdict;
     uint64_t fork_lsn;      /* where the lines part, when they do */
     uint32_t fork_timeline; /* the one that both were on */
-    char why[200];          /* one sentence for a person */
+    char why[256];          /* one sentence for a person */
 } RejoinDecision;
 
 RejoinDecision rejoin_decide(const RejoinLocal *local, const RejoinLeader *leader);
