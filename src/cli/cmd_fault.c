@@ -38,7 +38,9 @@ static int run_fault(Cli *c, const char *kind, FaultFill fill)
 
 static ErrCode fill_signal(Sandbox *s, cJSON *req, const FaultWhere *w, Error *err)
 {
-    fault_put(req, "process", cli_opt(s->c, "process"));
+    const char *process = cli_opt(s->c, "process");
+    /* A satellite has one process, and it is not PostgreSQL. */
+    fault_put(req, "process", process || !cli_flag(s->c, "satellite") ? process : "all");
     return fault_put_targets(s, req, w, err);
 }
 
