@@ -71,7 +71,10 @@ static void on_config(void *ctx, Cluster *c)
 /* The link waits for the site's own record: Hello says what is in force. */
 static void start_link_when_ready(App *app)
 {
-    if (!app->approved || !app->events_loaded || !site_ready(app->site) || app->link_started)
+    if (site_ready(app->site) && app->ops)
+        ops_load(app->ops);
+    if (!app->approved || !app->events_loaded || !app->ops_loaded || !site_ready(app->site) ||
+        app->link_started)
         return;
     app->link_started = true;
     link_start(app->link);
@@ -100,6 +103,7 @@ static void on_link_accepted(void *ctx)
     App *app = ctx;
     site_suspend(app->site, false, "");
     events_restart(app->events);
+    ops_restart(app->ops);
     reporter_all(app->reporter);
 }
 
@@ -133,6 +137,19 @@ static bool send_event(void *ctx, const EventReport *e)
     App *app = ctx;
     return link_is_accepted(app->link) &&
            link_send(app->link, &(SatelliteUp){.id = "", .kind = UP_EVENT, .event = *e}) == ERR_OK;
+}
+
+static bool send_operation(void *ctx, const SatelliteUp *m)
+{
+    App *app = ctx;
+    return link_is_accepted(app->link) && link_send(app->link, m) == ERR_OK;
+}
+
+static void on_ops_loaded(void *ctx)
+{
+    App *app = ctx;
+    app->ops_loaded = true;
+    start_link_when_ready(app);
 }
 
 static void on_events_loaded(void *ctx)
@@ -170,6 +187,14 @@ static void start_site(App *app, const char *addr)
         app->failed = true;
         return;
     }
+    app->ops = ops_new(&(OpsSpec){.loop = app->loop,
+                                  .kube = app->kube,
+                                  .site = app->site,
+                                  .sidecars = app->sidecars,
+                                  .on_loaded = on_ops_loaded,
+                                  .send = send_operation,
+                                  .on_event = on_event,
+                                  .ctx = app});
     app->reporter = reporter_start(&(ReporterSpec){.loop = app->loop,
                                                    .site = app->site,
                                                    .link = app->link,
@@ -276,6 +301,7 @@ void app_stop(App *app)
     podlogs_free(app->podlogs);
     link_free(app->link);
     reporter_free(app->reporter);
+    ops_free(app->ops);
     sidecars_free(app->sidecars);
     site_free(app->site);
     decisions_free(app->decisions);

@@ -10,6 +10,7 @@
 #include "link/logstream.h"
 #include "link/podlogs.h"
 #include "operator/state.h"
+#include "ops/ops.h"
 #include "sidecars/server.h"
 
 typedef struct App {
@@ -24,6 +25,7 @@ typedef struct App {
     LogStream *logstream;
     Site *site;
     SidecarServer *sidecars;
+    Ops *ops;
     Reporter *reporter;
     HttpServer *http;
     SigWatch *sigterm, *sigint;
@@ -32,7 +34,7 @@ typedef struct App {
     Backoff backoff;
     int64_t started_us;
     char *own_ns; /* when the settings name none */
-    bool events_loaded, approved, link_started;
+    bool events_loaded, ops_loaded, approved, link_started;
     bool failed; /* ends the process with a status */
 } App;
 

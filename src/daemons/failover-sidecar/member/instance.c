@@ -62,9 +62,9 @@ ErrCode instance_conninfo(Arena *a, const Config *cfg, const char **ret, Error *
     if (config_secret(a, cfg, "superuser-password", &password, err))
         return err->code;
     const char *port = arena_printf(a, "%u", cfg->pg_port);
-    *ret = pg_conninfo(a, (const char *const[]){"host", cfg->run_dir, "port", port, "user",
-                                                "postgres", "password", password, "dbname",
-                                                "postgres", NULL});
+    *ret =
+        pg_conninfo(a, (const char *const[]){"host", cfg->run_dir, "port", port, "user", "postgres",
+                                             "password", password, "dbname", "postgres", NULL});
     return ERR_OK;
 }
 

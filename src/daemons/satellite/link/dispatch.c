@@ -120,32 +120,17 @@ static void on_other(App *app, const SatelliteDown *m)
 
 static void on_operation(App *app, const SatelliteDown *m)
 {
-    const OperationRequest *r = &m->operation;
-    link_send(app->link,
-              &(SatelliteUp){.id = m->id,
-                             .kind = UP_OPERATION_RESULT,
-                             .operation_result = {
-                                 .id = r->id,
-                                 .kind = r->kind,
-                                 .ns = r->ns,
-                                 .cluster = r->cluster,
-                                 .outcome = OUTCOME_ROLLED_BACK,
-                                 .error = "operations are not part of this version; nothing was "
-                                          "changed",
-                                 .finished_us = clock_wall_us(),
-                             }});
+    ops_request(app->ops, &m->operation);
 }
 
 static void on_operation_step(App *app, const SatelliteDown *m)
 {
-    (void)app;
-    log_warn("dispatch", "no such operation", "id=%s", log_quote(m->operation_step.id));
+    ops_word(app->ops, &m->operation_step);
 }
 
 static void on_operation_ack(App *app, const SatelliteDown *m)
 {
-    (void)app;
-    log_debug("dispatch", "result stored", "id=%s", log_quote(m->operation_id));
+    ops_acked(app->ops, m->operation_id);
 }
 
 static void on_heartbeat_ack(App *app, const SatelliteDown *m)

@@ -76,6 +76,7 @@ typedef struct Named {
     bool with_volumes; /* what the volumes are of no use without: kept as long as they are */
 } Named;
 static const Named NAMED[] = {
+    {&KUBE_CONFIGMAP, "-operation", false},
     {&KUBE_SERVICE, "-rw", false},
     {&KUBE_SERVICE, "-ro", false},
     {&KUBE_SERVICE, "-headless", false},

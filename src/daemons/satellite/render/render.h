@@ -12,6 +12,7 @@
 #define LABEL_CLUSTER "pg-swarm.io/cluster"
 #define LABEL_PROFILE "pg-swarm.io/profile"
 #define LABEL_ROLE "pg-swarm.io/role"
+#define LABEL_OPERATION "pg-swarm.io/operation" /* on records of operations: the kind */
 #define MANAGED_BY "pg-swarm"
 #define ANNOTATION_CONFIG_VERSION "pg-swarm.io/config-version"
 #define FINALIZER_PROTECTION "pg-swarm.io/protection"

@@ -18,6 +18,7 @@ struct SidecarServer {
     TlsCtx *tls;
     GrpcServer *grpc;
     GrpcMethod methods[2];
+    Orders *orders;
     uint64_t next_id;
     bool freeing;
 };
@@ -69,6 +70,7 @@ static void on_end(void *ctx, GrpcStream *s, GrpcCode code)
         return;
     timer_stop(t->deadline);
     if (t->member && !srv->freeing) {
+        orders_stream_gone(srv->orders, s);
         Cluster *c = site_find(srv->site, t->member->ns, t->member->cluster);
         log_info("sidecars", "a sidecar has left", "pod=%s", t->member->key);
         if (registry_leave(&srv->reg, t->member, s) && c)
@@ -206,6 +208,7 @@ static void on_message(void *ctx, GrpcStream *s, StrView msg)
         on_event(t, &m.event);
         break;
     case SIDECAR_UP_RESULT:
+        orders_answer(srv->orders, m.id, &m.result);
         log_debug("sidecars", "a command was answered", "pod=%s id=%s success=%d err=%s",
                   t->member->key, log_quote(m.id), m.result.success, log_quote(m.result.error));
         break;
@@ -262,6 +265,25 @@ void sidecars_decision_ack(SidecarServer *s, const char *ns, const DecisionRecor
                   &(SidecarDown){.id = "",
                                  .kind = SIDECAR_DOWN_DECISION_ACK,
                                  .decision_ack = {upto->chain, upto->number}});
+}
+
+void sidecars_order(SidecarServer *s, const OrderTo *to, const SidecarDown *cmd, OrderDone done,
+                    void *ctx)
+{
+    const Member *mem = registry_find(&s->reg, to->ns, to->pod);
+    GrpcStream *stream = mem ? mem->stream : NULL;
+    SidecarDown m = *cmd;
+    char id[24];
+    orders_id(id, orders_add(s->orders, stream, to->timeout_ms, done, ctx));
+    m.id = id;
+    if (stream)
+        send_down(s, stream, &m);
+}
+
+void sidecars_forget(SidecarServer *s, const void *ctx)
+{
+    if (s)
+        orders_forget(s->orders, ctx);
 }
 
 const Registry *sidecars_registry(const SidecarServer *s)
@@ -321,6 +343,7 @@ ErrCode sidecars_start(const SidecarServerSpec *spec, SidecarServer **ret, Error
     s->loop = spec->loop;
     s->site = spec->site;
     registry_init(&s->reg);
+    s->orders = orders_new(spec->loop);
     s->methods[0] = (GrpcMethod){
         .path = "/pgswarm.v1.SidecarStreamService/Connect",
         .handler = {.on_open = on_open,
@@ -351,5 +374,6 @@ void sidecars_free(SidecarServer *s)
     grpc_server_free(s->grpc);
     tls_ctx_free(s->tls);
     registry_done(&s->reg);
+    orders_free(s->orders);
     free(s);
 }

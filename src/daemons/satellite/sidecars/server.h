@@ -5,6 +5,7 @@
 #pragma once
 #include "model/decision.h"
 #include "operator/state.h"
+#include "sidecars/orders.h"
 #include "sidecars/registry.h"
 
 typedef struct SidecarServer SidecarServer;
@@ -21,6 +22,15 @@ ErrCode sidecars_start(const SidecarServerSpec *spec, SidecarServer **ret, Error
 void sidecars_free(SidecarServer *s);
 const Registry *sidecars_registry(const SidecarServer *s);
 const GrpcServerStats *sidecars_stats(const SidecarServer *s);
+/* To one member, and its answer. ERR_UNAVAILABLE: not connected, or not any more; ERR_TIMEOUT: no
+ * answer. In both cases it may have been done. */
+typedef struct OrderTo {
+    const char *ns, *pod;
+    uint64_t timeout_ms;
+} OrderTo;
+void sidecars_order(SidecarServer *s, const OrderTo *to, const SidecarDown *cmd, OrderDone done,
+                    void *ctx);
+void sidecars_forget(SidecarServer *s, const void *ctx); /* none of its orders is answered */
 /* To every connected sidecar of a cluster; how many got it. */
 unsigned sidecars_reload(SidecarServer *s, const Cluster *c);
 unsigned sidecars_set_log_level(SidecarServer *s, const Cluster *c, const char *level);
