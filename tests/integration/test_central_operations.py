@@ -365,7 +365,8 @@ def test_interactive(central, site):
     assert o["reason"] == "waits for continue or abort"
     assert rest.call("POST", f"/api/v1/operations/{op}/continue", {"step": 5})[0] == 409
     assert rest.call("POST", f"/api/v1/operations/{op}/continue", {"step": 6})[0] == 202
-    assert site.stream.wait("operation_step").verb == S.OperationStep.VERB_CONTINUE
+    word = site.stream.wait("operation_step")
+    assert word.verb == S.OperationStep.VERB_CONTINUE and word.step == 6
     # Said once, it is repeated until it is seen to have worked, and then no more.
     wait_until("said again", lambda: len(site.stream.kinds("operation_step")) == 2, 20)
     site.progress(op, 6, "running")

@@ -108,6 +108,8 @@ static bool send_word(Session *x, const PgResult *r, int i, OperationVerb verb)
     SatelliteDown m = {.id = "",
                        .kind = DOWN_OPERATION_STEP,
                        .operation_step = {.id = pg_get(r, i, C_ID), .verb = verb}};
+    if (verb == VERB_CONTINUE)
+        m.operation_step.step = (uint32_t)pg_get_int(r, i, C_CONTINUE);
     log_info("fleet", "word to an operation sent", "satellite=%s operation=%s word=%s", x->name,
              m.operation_step.id, verb == VERB_ABORT ? "abort" : "continue");
     return session_send(x, &m);
