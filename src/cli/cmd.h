@@ -16,6 +16,9 @@ typedef enum Completer {
     COMP_SATELLITE,
     COMP_PROFILE,
     COMP_RULE,
+    COMP_POD,       /* of the cluster that the words before name */
+    COMP_REPLICA,   /* the same, without its primary */
+    COMP_OPERATION, /* that has not ended */
     COMP_CONTEXT,
     COMP_FILE,
     COMP_COMMAND,

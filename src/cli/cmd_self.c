@@ -1,6 +1,7 @@
 /* swarmctl about itself: completion, manual pages, help, version. */
 #include "api/routes.h"
 #include "cmds.h"
+#include "op_view.h"
 #include "out.h"
 
 #include <stdio.h>
@@ -93,8 +94,48 @@ static void offer_names(Cli *c, Completer comp, const char *word)
     }
 }
 
-static void offer_value(Cli *c, Completer comp, const char *choices, const char *word)
+/* Members of the cluster that stands before, from the least behind on. */
+static void offer_pods(Cli *c, const char *cluster, bool replicas, const char *word)
 {
+    Error err;
+    cJSON *tree;
+    const cJSON *i;
+    if (!cluster || rest_get(c, api_path(c->arena, API_CLUSTER_SHOW, cluster, NULL), &tree, &err))
+        return;
+    cJSON_ArrayForEach(i, cJSON_GetObjectItemCaseSensitive(tree, "instances"))
+    {
+        const char *role = json_str_at(i, "role", "");
+        if (replicas && str_eq(role, "primary"))
+            continue;
+        offer(c, word, json_str_at(i, "pod", ""),
+              arena_printf(c->arena, "%s, %s behind", role,
+                           out_bytes(c->arena, json_f64_at(i, "lag_bytes", 0))));
+    }
+}
+
+static void offer_operations(Cli *c, const char *word)
+{
+    Error err;
+    cJSON *tree;
+    const cJSON *op;
+    const char *path =
+        rest_query(c, api_path(c->arena, API_OPERATION_LIST, NULL), "state", "unfinished", NULL);
+    if (rest_get(c, path, &tree, &err))
+        return;
+    cJSON_ArrayForEach(op, cJSON_GetObjectItemCaseSensitive(tree, "items"))
+        offer(c, word, json_str_at(op, "id", ""),
+              arena_printf(c->arena, "%s %s %s", json_str_at(op, "kind", ""),
+                           op_cluster(c->arena, op), json_str_at(op, "state", "")));
+}
+
+/* Where a value stands: the word begun, and the first argument of the command before it. */
+typedef struct Place {
+    const char *word, *first;
+} Place;
+
+static void offer_value(Cli *c, Completer comp, const char *choices, Place at)
+{
+    const char *word = at.word;
     cJSON *tree;
     Error err;
     const cJSON *ctx;
@@ -117,6 +158,13 @@ static void offer_value(Cli *c, Completer comp, const char *choices, const char 
     case COMP_PROFILE:
     case COMP_RULE:
         offer_names(c, comp, word);
+        break;
+    case COMP_POD:
+    case COMP_REPLICA:
+        offer_pods(c, at.first, comp == COMP_REPLICA, word);
+        break;
+    case COMP_OPERATION:
+        offer_operations(c, word);
         break;
     case COMP_COMMAND:
     case COMP_NONE:
@@ -151,26 +199,41 @@ static void offer_options(Cli *c, const CmdSpec *cmd, const char *word)
         offer(c, word, arena_printf(c->arena, "--%s", o->name), o->help);
 }
 
+/* Does this word take the next one as its value? */
+static const OptSpec *takes_value(const CmdSpec *cmd, const char *w)
+{
+    const OptSpec *o = w[0] == '-' && w[1] == '-' ? cmd_option(cmd, w + 2) : NULL;
+    return o && o->arg ? o : NULL;
+}
+
 static int complete_run(Cli *c)
 {
     size_t n = c->inv.nrest;
-    const char *word = n ? c->inv.rest[n - 1] : "", *prev = n > 1 ? c->inv.rest[n - 2] : "";
+    const char *word = n ? c->inv.rest[n - 1] : "";
     const CmdSpec *cmd = NULL;
+    const OptSpec *o = NULL;
     size_t took = 0, words = 0;
+    Place at = {.word = word};
     AUTO_STRBUF path = {0};
     c->time_limit = 150; /* a TAB waits no longer */
     for (size_t i = 0; i + 1 < n; i++) {
-        if (c->inv.rest[i][0] == '-')
+        const char *w = c->inv.rest[i];
+        const OptSpec *before = o;
+        o = takes_value(cmd, w);
+        if (before) /* its value */
+            o = NULL;
+        if (before || w[0] == '-')
             continue;
-        strbuf_addf(&path, "%s%s", path.n ? " " : "", c->inv.rest[i]);
+        strbuf_addf(&path, "%s%s", path.n ? " " : "", w);
         words++;
         const CmdSpec *hit = cmd_find(path.p);
         if (hit)
             cmd = hit, took = words;
+        else if (cmd && words == took + 1)
+            at.first = w;
     }
-    const OptSpec *o = prev[0] == '-' && prev[1] == '-' ? cmd_option(cmd, prev + 2) : NULL;
-    if (o && o->arg) {
-        offer_value(c, o->comp, o->choices, word);
+    if (o) {
+        offer_value(c, o->comp, o->choices, at);
     } else if (word[0] == '-') {
         offer_options(c, cmd, word);
     } else if (!cmd) {
@@ -182,7 +245,7 @@ static int complete_run(Cli *c)
         for (size_t i = took; a && a->name && i < words && !a->many; i++)
             a++;
         if (a && a->name)
-            offer_value(c, a->comp, NULL, word);
+            offer_value(c, a->comp, NULL, at);
     }
     return 0;
 }

@@ -53,6 +53,20 @@ static void on_late(void *ctx)
     ws_client_close(lv->ws);
 }
 
+static void on_open(void *ctx)
+{
+    Live *lv = ctx;
+    if (lv->spec->on_link)
+        lv->spec->on_link(lv->spec->ctx, true);
+}
+
+void live_stop(Live *lv)
+{
+    lv->stop = true;
+    if (lv->ws)
+        ws_client_close(lv->ws);
+}
+
 static ErrCode connect_once(Live *lv, Error *err)
 {
     Cli *c = lv->cli;
@@ -65,6 +79,7 @@ static ErrCode connect_once(Live *lv, Error *err)
     WsClientSpec spec = {.url = arena_printf(c->arena, "%s%s", c->ctx.server, path),
                          .ca_pem = c->ctx.ca_pem,
                          .headers = headers,
+                         .on_open = on_open,
                          .on_message = on_message,
                          .on_close = on_close,
                          .ctx = lv};
@@ -78,18 +93,21 @@ static ErrCode connect_once(Live *lv, Error *err)
 ErrCode live_follow(Cli *c, const LiveSpec *spec, Error *err)
 {
     Live lv = {.cli = c, .spec = spec};
+    if (spec->on_start)
+        spec->on_start(spec->ctx, &lv);
     ErrCode rc = c->ctx.server ? ERR_OK : context_load(c, err);
     Timer *t = spec->timeout_ms ? timer_start(c->loop, spec->timeout_ms, 0, on_late, &lv) : NULL;
     while (rc == ERR_OK && !lv.stop && !lv.late) {
-        bool pause = false;
         rc = connect_once(&lv, err);
         if (rc || lv.stop || lv.late)
             break;
         /* Central restarts now and then; what it refuses, it refuses again. */
+        if (spec->on_link)
+            spec->on_link(spec->ctx, false);
         if (lv.err.code && lv.err.code != ERR_UNAVAILABLE && lv.err.code != ERR_TIMEOUT)
             rc = err_copy(err, &lv.err);
         else
-            loop_run_until(c->loop, &pause, RETRY_MS);
+            loop_run_until(c->loop, &lv.stop, RETRY_MS);
     }
     timer_stop(t);
     if (rc == ERR_OK && lv.late)

@@ -62,12 +62,14 @@ const char *out_age(Arena *a, const char *rfc3339)
 static const struct {
     const char *state, *sign, *sgr;
 } STATES[] = {
-    {"running", "", "32"},     {"degraded", "~ ", "33"},  {"failed", "!! ", "31"},
-    {"creating", ".. ", "36"}, {"updating", ".. ", "36"}, {"deleting", ".. ", "36"},
-    {"paused", "= ", "35"},    {"approved", "", "32"},    {"pending", "? ", "33"},
-    {"rejected", "x ", "31"},  {"revoked", "x ", "31"},   {"refused", "!! ", "31"},
-    {"applied", "", "32"},     {"error", "! ", "31"},     {"critical", "!! ", "31"},
-    {"warning", "~ ", "33"},   {"info", "", ""},
+    {"running", "", "32"},        {"degraded", "~ ", "33"},   {"failed", "!! ", "31"},
+    {"creating", ".. ", "36"},    {"updating", ".. ", "36"},  {"deleting", ".. ", "36"},
+    {"paused", "= ", "35"},       {"approved", "", "32"},     {"pending", "? ", "33"},
+    {"rejected", "x ", "31"},     {"revoked", "x ", "31"},    {"refused", "!! ", "31"},
+    {"applied", "", "32"},        {"error", "! ", "31"},      {"critical", "!! ", "31"},
+    {"warning", "~ ", "33"},      {"info", "", ""},           {"done", "", "32"},
+    {"waiting", "? ", "33"},      {"scheduled", ".. ", "36"}, {"unknown", "? ", "31"},
+    {"rolled_back", "<- ", "33"},
 };
 
 static const char *const *state_look(const char *state, const char *ret[2])
