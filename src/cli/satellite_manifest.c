@@ -92,6 +92,17 @@ static void fill_deployment(cJSON *doc, const SatelliteSite *s)
         cJSON_ReplaceItemInObject(box, "image", cJSON_CreateString(s->image));
 }
 
+/* The address behind a NodePort is a node's. */
+static void let_see_nodes(cJSON *doc)
+{
+    cJSON *rule = cJSON_CreateObject();
+    const char *const group = "", *const resource = "nodes", *const verbs[] = {"list", "watch"};
+    cJSON_AddItemToObject(rule, "apiGroups", cJSON_CreateStringArray(&group, 1));
+    cJSON_AddItemToObject(rule, "resources", cJSON_CreateStringArray(&resource, 1));
+    cJSON_AddItemToObject(rule, "verbs", cJSON_CreateStringArray(verbs, 2));
+    cJSON_AddItemToArray(cJSON_GetObjectItem(doc, "rules"), rule);
+}
+
 /* The token stands in a Secret of its own, before the Deployment that reads it. */
 static cJSON *enrolment_secret(Arena *a, const char *token)
 {
@@ -127,6 +138,9 @@ ErrCode satellite_manifest(Arena *a, const SatelliteSite *site, YamlDocs *ret, E
         cJSON *doc = ret->at[i];
         if (str_eq(json_str_at(doc, "kind", ""), "Deployment"))
             fill_deployment(doc, site);
+        if (str_eq(json_str_at(doc, "kind", ""), "ClusterRole") &&
+            str_eq(site->service_type, "NodePort"))
+            let_see_nodes(doc);
         if (str_eq(json_str_at(doc, "metadata.name", ""), CA_NAME)) {
             cJSON_DeleteItemFromObject(doc, "data");
             cJSON_AddStringToObject(cJSON_AddObjectToObject(doc, "data"), "ca.crt", site->ca_pem);

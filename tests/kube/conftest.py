@@ -95,6 +95,8 @@ class Kube:
     def running(self, *names, seconds=240):
         try:
             self.ctl("cluster", "wait", *[f"{n}@check" for n in names], "--timeout", f"{seconds}s", timeout=seconds + 20)
+            for n in names:  # sidecars know it first; a kubelet may take seconds to say it
+                self.available(f"statefulset/{n}", DB, seconds)
         except AssertionError:
             print(self.ctl("cluster", "list", "-o", "wide", check=False).stdout)
             print(self.kubectl("get", "pods,pvc,events", "-A", check=False).stdout)

@@ -68,6 +68,32 @@ static void every_setting_arrives(void **state)
     assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(data, "ca.crt")), CA);
 }
 
+static bool sees_nodes(const YamlDocs *docs)
+{
+    const cJSON *rule;
+    cJSON_ArrayForEach(rule, json_at(kind(docs, "ClusterRole"), "rules"))
+    {
+        if (str_eq(json_str_at(rule, "resources.0", ""), "nodes"))
+            return cJSON_GetArraySize(json_at(rule, "verbs")) == 2;
+    }
+    return false;
+}
+
+/* Nodes are looked at for NodePort only, so only then it may. */
+static void rights_follow_the_service_type(void **state)
+{
+    (void)state;
+    AUTO_ARENA a = arena_new();
+    YamlDocs docs;
+    Error err = {0};
+    SatelliteSite s = FULL;
+    assert_int_equal(satellite_manifest(a, &s, &docs, &err), ERR_OK);
+    assert_true(sees_nodes(&docs));
+    s.service_type = "LoadBalancer";
+    assert_int_equal(satellite_manifest(a, &s, &docs, &err), ERR_OK);
+    assert_false(sees_nodes(&docs));
+}
+
 /* What is printed is YAML that reads back as the same tree, whatever the CA holds. */
 static void printed_and_read_again(void **state)
 {
@@ -165,11 +191,9 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_setting_arrives),
-        cmocka_unit_test(printed_and_read_again),
-        cmocka_unit_test(token_in_a_secret),
-        cmocka_unit_test(what_is_not_given_stays),
-        cmocka_unit_test(refused),
+        cmocka_unit_test(every_setting_arrives),          cmocka_unit_test(printed_and_read_again),
+        cmocka_unit_test(rights_follow_the_service_type), cmocka_unit_test(token_in_a_secret),
+        cmocka_unit_test(what_is_not_given_stays),        cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -264,6 +264,11 @@ bool has_drift(const Cluster *c)
     for (MapIter it = {0}; map_next(c->marks, &it);)
         if (!str_eq(it.value, map_get(c->seen, it.key)))
             return true;
+    /* A claim that came while a pass ran, behind the step that guards them. */
+    const char *want = c->has_spec && c->spec.deletion_protection ? GUARDED : UNGUARDED;
+    for (MapIter it = {0}; map_next(c->claims, &it);)
+        if (!str_eq(it.value, want))
+            return true;
     return false;
 }
 
