@@ -104,9 +104,6 @@ static ErrCode set_up(App *app, Error *err)
     app->term = sigwatch_start(app->loop, SIGTERM, on_signal, app);
     app->intr = sigwatch_start(app->loop, SIGINT, on_signal, app);
     app->settle = timer_start(app->loop, SETTLE_MS, SETTLE_AGAIN_MS, on_settle, app);
-    if (!str_eq(cfg->durability, "performance"))
-        link_event(app->link, SEV_WARNING, "durability.not_enforced",
-                   "this version replicates asynchronously; the profile asks for more");
     return ERR_OK;
 }
 

@@ -7,7 +7,7 @@ enum { ARM_MS = 300 };
 
 enum {
     COL_IN_FORCE,
-    COL_INSERT,
+    COL_FLUSH,
     COL_CHECKPOINTER,
     COL_NAME,
     COL_STATE,
@@ -21,7 +21,7 @@ enum {
 
 /* Commits wait for standbys once the checkpointer has read the names: when it sleeps, it has. */
 const char SQL_LOOK[] =
-    "SELECT current_setting('synchronous_standby_names'), pg_current_wal_insert_lsn(), "
+    "SELECT current_setting('synchronous_standby_names'), pg_current_wal_flush_lsn(), "
     "EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'checkpointer' AND wait_event IN "
     "('CheckpointerMain', 'CheckpointWriteDelay')), r.application_name, r.state, r.sync_state, "
     "greatest(0, pg_wal_lsn_diff(pg_current_wal_lsn(), r.flush_lsn))::int8, "
@@ -111,15 +111,15 @@ static void take_force(Look *k, const char *text, const char *base, uint64_t epo
 
 void look_take(Look *k, const PgResult *r, const char *base, uint64_t epoch, uint64_t now)
 {
-    uint64_t insert = 0;
+    uint64_t flush = 0;
     arena_reset(k->a);
     if (!k->since)
         k->since = k->streamed_at = now;
     take_force(k, pg_get(r, 0, COL_IN_FORCE), base, epoch, now);
     if (!k->armed && now - k->force_since >= ARM_MS && pg_get_bool(r, 0, COL_CHECKPOINTER) &&
-        lsn_parse(pg_get(r, 0, COL_INSERT), &insert)) {
+        lsn_parse(pg_get(r, 0, COL_FLUSH), &flush)) {
         k->armed = true;
-        k->armed_lsn = insert;
+        k->armed_lsn = flush; /* whoever was told without waiting had flushed before */
     }
     unsigned have = take_rows(k, r, base, epoch, now);
     if (k->armed && have >= k->set.k)

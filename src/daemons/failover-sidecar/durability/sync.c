@@ -23,7 +23,7 @@ struct Sync {
     Look look;
     bool leading, asking, busy; /* busy: a write or the launcher is under way */
     uint64_t epoch;             /* of this leadership, and of what is under way */
-    SyncSet writing;            /* what the edit under way records */
+    SyncSet writing, was;       /* what the edit under way records, and what stood there */
     SyncStep step;
     const char *why;
     unsigned in_vain;
@@ -78,9 +78,9 @@ static const char *seen_text(Sync *s, Arena *a)
     return arena_printf(a, "streaming now: %s", names_of(a, s->look.streaming, s->base));
 }
 
-static void tell_recorded(Sync *s, const SyncSet *was)
+static void tell_recorded(Sync *s)
 {
-    const SyncSet *now = &s->writing;
+    const SyncSet *now = &s->writing, *was = &s->was;
     AUTO_ARENA a = arena_new_sized(512);
     const char *saw = seen_text(s, a);
     if (now->degraded && !was->degraded && was->k)
@@ -115,6 +115,8 @@ static void on_recorded(void *ctx, const Error *err)
     s->busy = false;
     if (err)
         log_warn("durability", "the record was not written", "err=%s", log_quote(err->msg));
+    else
+        tell_recorded(s);
     look_in(s, err ? FAILED_MS : 0);
 }
 
@@ -129,8 +131,8 @@ static void record(Sync *s, const SyncSet *set, const SyncSet *was)
 {
     AUTO_ARENA a = arena_new_sized(1024);
     s->writing = *set;
+    s->was = *was;
     s->busy = true;
-    tell_recorded(s, was);
     lease_edit(s->cfg.lease, &(LeaseEdit){.notes = {{LEASE_A_SYNC, sync_json(a, set, s->base)}},
                                           .n = 1,
                                           .still = still_ours,
@@ -150,12 +152,10 @@ static void on_applied(void *ctx, const Error *err)
 
 static void on_reset(void *ctx, const Error *err, PgResult *r)
 {
-    (void)r;
+    (void)err, (void)r;
     Sync *s = ctx;
     s->busy = false;
     s->in_vain = 0;
-    if (err && err->code == ERR_CANCELLED)
-        return;
     look_in(s, SOON_MS);
 }
 
@@ -232,8 +232,6 @@ static void on_look(void *ctx, const Error *err, PgResult *r)
 {
     Sync *s = ctx;
     s->asking = false;
-    if (err && err->code == ERR_CANCELLED)
-        return; /* PostgreSQL is down, or we are freed */
     SyncSituation now = s->cfg.situation(s->cfg.ctx);
     if (err || !now.pool || now.epoch != s->epoch) {
         look_in(s, EVERY_MS);

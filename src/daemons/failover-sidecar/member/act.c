@@ -147,6 +147,7 @@ static ErrCode prepare(Member *m, Action act, LpMsg *msg, Arena *a, Error *err)
         msg->type = LP_START;
         msg->num[LPF_ROLE] = LP_ROLE_PRIMARY;
         msg->num[LPF_DEADLINE] = m->renewed_at + permit_ms(m);
+        msg->text[LPF_SYNC] = sync_primary_text(a, m->mc.cfg, lease_info(m->lease));
         return ERR_OK;
     case ACT_CLONE:
         msg->type = LP_BASEBACKUP;

@@ -37,6 +37,7 @@ void member_join(Member *m, Action act)
         member_action_done(m, &err);
         return;
     }
+    msg.text[LPF_SYNC] = sync_standby_text(a, m->mc.cfg, msg.num[LPF_EPOCH]);
     launcher_call(m->launcher, &msg, on_done, m);
 }
 

@@ -309,6 +309,7 @@ Member *member_new(const MemberConfig *mc)
                                         .seconds = mc->cfg->lease_seconds,
                                         .on_change = member_kick,
                                         .ctx = m});
+    m->sync = member_sync_new(m);
     return m;
 }
 
@@ -318,6 +319,7 @@ void member_free(Member *m)
         return;
     operate_free(m->operate);
     instance_free(m->instance);
+    sync_free(m->sync);
     lease_free(m->lease);
     podlabel_free(m->label);
     launcher_client_free(m->launcher);

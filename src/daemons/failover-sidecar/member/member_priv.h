@@ -1,6 +1,7 @@
 /* member/member_priv.h - inside of a member: shared by the step, the actions, the report. */
 #pragma once
 #include "core/clock.h"
+#include "durability/sync.h"
 #include "lease/lease.h"
 #include "member/instance.h"
 #include "member/member.h"
@@ -15,6 +16,7 @@ struct Member {
     Lease *lease;
     PodLabel *label;
     Record *record; /* decision_note(m->record, ...) */
+    Sync *sync;
     Operate *operate;
     Instance *instance;
     uint64_t instance_started; /* LPF_STARTED of the PostgreSQL that `instance` is of */
@@ -61,6 +63,10 @@ void member_join(Member *m, Action act); /* ACT_FOLLOW, ACT_REJOIN */
 /* The next time this member comes back, it clones. */
 ErrCode member_clone_anew(Member *m, Error *err) MUST_USE;
 ErrCode member_put_upstream(Member *m, LpMsg *msg, Arena *a, Error *err) MUST_USE;
+
+/* durable.c */
+Sync *member_sync_new(Member *m);
+HaFacts member_ha(const Member *m, Arena *a);
 
 /* away.c */
 void member_api_away(Member *m, bool away);

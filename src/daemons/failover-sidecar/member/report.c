@@ -54,6 +54,7 @@ InstanceHealth member_health(Member *m, Arena *a)
               : h.ready ? ""
                         : arena_strdup(a, member_state_name(m->decision.state));
     fill_from_launcher(launcher_state(m->launcher), &h);
+    h.ha = member_ha(m, a);
     return h;
 }
 

@@ -1,0 +1,193 @@
+"""Durability at a primary, with real PostgreSQL: who must have a row is recorded in the lease before it is let go of."""
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+from launcher_util import wait_until
+from sidecar_util import CLUSTER, FakeKube, Pod
+
+LEASE = f"{CLUSTER}-leader"
+
+
+@pytest.fixture
+def kube():
+    k = FakeKube()
+    yield k
+    k.close()
+
+
+@pytest.fixture
+def cluster(kube):
+    pods = []
+
+    def make(n, **env):
+        pods.extend(Pod(kube, i, replicas=n, **env) for i in range(n))
+        for p in pods:
+            p.launch()
+        pods[0].wait_ready("primary")
+        for p in pods[1:]:
+            p.wait_ready("replica")
+        return pods
+
+    yield make
+    for p in pods:
+        p.stop()
+
+
+def record(kube):
+    return json.loads(kube.lease(LEASE)["metadata"]["annotations"].get("pg-swarm.io/sync", "{}"))
+
+
+def names(pod):
+    return pod.query("show synchronous_standby_names")[0][0]
+
+
+def member(i):
+    return f'"{CLUSTER}-{i}.e1"'
+
+
+def lose(pod):
+    """The whole pod at once, as when its machine dies."""
+    pod.kill_sidecar()
+    pod.kill()
+    for pid in pod.processes():
+        os.kill(pid, signal.SIGKILL)
+
+
+class Write(threading.Thread):
+    """One insert on a connection of its own; `acked` once the client was told."""
+
+    def __init__(self, pod, value):
+        super().__init__(daemon=True)
+        self.pod, self.value, self.acked, self.error = pod, value, None, None
+        self.start()
+
+    def run(self):
+        try:
+            self.pod.query("insert into t values (%s)", self.value)
+            self.acked = time.monotonic()
+        except Exception as e:  # noqa: BLE001: the server went away, which is no acknowledgement
+            self.error = e
+
+
+def waits(write, seconds):
+    """Not acknowledged for so long."""
+    write.join(seconds)
+    assert write.acked is None and write.error is None, write.error
+
+
+def completed(write, timeout=20):
+    write.join(timeout)
+    assert write.acked, write.error or "the write was never acknowledged"
+
+
+def prepared(pod):
+    pod.query("create table t (x int)")
+
+
+def test_performance_waits_for_nobody(kube, cluster):
+    a, b = cluster(2, DURABILITY="performance")
+    wait_until("the record", lambda: record(kube) == {"mode": "performance", "k": 0, "names": [], "degraded": False})
+    assert names(a) == names(b) == ""
+
+
+def test_protected_blocks_rather_than_lies(kube, cluster):
+    a, b, c = cluster(3, DURABILITY="protected")
+    want = {"mode": "protected", "k": 1, "names": [b.name, c.name], "degraded": False}
+    wait_until("the record", lambda: record(kube) == want)
+    assert names(a) == f"ANY 1 ({member(1)},{member(2)})"
+    # A standby waits from its first commit as a primary on, so it has names as well.
+    assert names(b) and names(c)
+    prepared(a)
+    lose(b)
+    completed(Write(a, 1))  # one of two is enough
+    lose(c)
+    w = Write(a, 2)
+    waits(w, 6)
+    assert record(kube) == want and names(a) == f"ANY 1 ({member(1)},{member(2)})"
+    b.launch()
+    completed(w)
+    wait_until("it is on the replica", lambda: b.query("select count(*) from t where x = 2") == [(1,)])
+
+
+def test_available_degrades_with_a_record_and_returns(kube, cluster):
+    a, b = cluster(2, DURABILITY="available")
+    good = {"mode": "available", "k": 1, "names": [b.name], "degraded": False}
+    wait_until("the record", lambda: record(kube) == good)
+    prepared(a)
+    completed(Write(a, 1))
+    lose(b)
+    start = time.monotonic()
+    w = Write(a, 2)
+    completed(w)
+    # Not before it was recorded, and not for long.
+    assert record(kube)["degraded"] is True and record(kube)["k"] == 0
+    assert 1.5 < w.acked - start < 8
+    assert "sync.degraded" in open(f"{a.base}/run/decisions").read()
+    assert "kind=durability.degraded" in a.sidecar_log()
+    completed(Write(a, 3), 3)
+    b.launch()
+    wait_until("again", lambda: record(kube) == good, 60)
+    assert names(a) == f"ANY 1 ({member(1)})"
+    assert b.query("select count(*) from t where x in (2, 3)") == [(2,)]
+    assert "kind=durability.restored" in a.sidecar_log()
+
+
+def test_available_names_who_is_there(kube, cluster):
+    """A follower that is gone for long is not named any more, so that the other one's vote is enough."""
+    a, b, c = cluster(3, DURABILITY="available")
+    wait_until("both", lambda: record(kube).get("names") == [b.name, c.name])
+    lose(c)
+    wait_until("one", lambda: record(kube) == {"mode": "available", "k": 1, "names": [b.name], "degraded": False}, 40)
+    assert names(a) == f"ANY 1 ({member(1)})"
+    c.launch()
+    wait_until("both again", lambda: record(kube).get("names") == [b.name, c.name], 60)
+
+
+def test_nothing_is_let_go_while_the_api_is_away(kube, cluster):
+    a, b = cluster(2, DURABILITY="available")
+    wait_until("the record", lambda: record(kube).get("k") == 1)
+    prepared(a)
+    kube.away = True
+    lose(b)
+    w = Write(a, 1)
+    waits(w, 5)  # until the permit ends, which is the fence's affair
+    assert record(kube)["degraded"] is False
+    kube.away = False
+    w.join(20)
+    if w.acked:  # it was back in time: then with a record
+        wait_until("degraded", lambda: record(kube)["degraded"] is True)
+
+
+def test_alter_system_is_taken_back(kube, cluster):
+    a, b = cluster(2, DURABILITY="protected")
+    want = f"ANY 1 ({member(1)})"
+    wait_until("in force", lambda: names(a) == want)
+    a.query("alter system set synchronous_standby_names = ''")
+    a.query("select pg_reload_conf()")
+    wait_until("let go", lambda: names(a) == "", 5)
+    wait_until("in force again", lambda: names(a) == want, 20)
+    assert "kind=durability.overridden" in a.sidecar_log()
+
+
+def test_a_frozen_follower_counts_as_gone(kube, cluster):
+    """Its TCP connection stands, but nothing answers."""
+    a, b = cluster(2, DURABILITY="available")
+    wait_until("the record", lambda: record(kube).get("k") == 1)
+    prepared(a)
+    pids = [b.sidecar.pid, b.proc.pid, *b.processes()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        w = Write(a, 1)
+        completed(w)
+        assert w.acked - start < 12
+        assert record(kube)["degraded"] is True
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    wait_until("again", lambda: record(kube)["degraded"] is False, 60)
