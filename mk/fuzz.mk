@@ -18,6 +18,9 @@ $(B)/tests/fuzz/fuzz_kube_patch: CPPFLAGS += -Isrc/daemons/sandbox
 $(B)/tests/fuzz/fuzz_pod_text: $(B)/prog_sandbox.a
 $(B)/tests/fuzz/fuzz_pod_text: FUZZ_OBJ := $(B)/prog_sandbox.a
 $(B)/tests/fuzz/fuzz_pod_text: CPPFLAGS += -Isrc/daemons/sandbox
+$(B)/tests/fuzz/fuzz_op_record: $(B)/daemons/satellite/ops/record.o
+$(B)/tests/fuzz/fuzz_op_record: FUZZ_OBJ := $(B)/daemons/satellite/ops/record.o
+$(B)/tests/fuzz/fuzz_op_record: CPPFLAGS += -Isrc/daemons/satellite
 
 check-fuzz: $(FUZZ_BIN) ## replay the fuzz corpora
 	@for n in $(FUZZ_NAMES); do $(B)/tests/fuzz/fuzz_$$n tests/fuzz/corpus/$$n || { echo "fuzz: $$n failed"; exit 1; }; done

@@ -63,6 +63,7 @@ static void write_handover(Operate *o, Job *j, uint64_t lsn)
                         .ns = c->ns,
                         .cluster = c->cluster,
                         .holder = j->order.to,
+                        .addr = "", /* nobody follows before the new primary says where it is */
                         .epoch = l->epoch + 1,
                         .seconds = c->lease_seconds,
                         .sync = sync_json(a, &set, c->cluster),
