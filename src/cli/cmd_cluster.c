@@ -1,6 +1,7 @@
 #include "api/routes.h"
 #include "cluster_util.h"
 #include "cmds.h"
+#include "ha_text.h"
 #include "live.h"
 #include "out.h"
 
@@ -163,6 +164,10 @@ static void show_text(Cli *c, const cJSON *cl)
     row("Config", arena_printf(a, "%s %s", config_of(a, cl), item_text(a, cl, "config_state")));
     row("Refused", item_text(a, cl, "config_error"));
     row("Primary", item_text(a, cl, "primary"));
+    HaLine ha[HA_LINES];
+    size_t lines = ha_lines(a, cl, ha);
+    for (size_t i = 0; i < lines; i++)
+        row(ha[i].label, ha[i].value);
     row("Writes", endpoint(a, cl, "rw"));
     row("Reads", endpoint(a, cl, "ro"));
     row("Age", out_age(a, item_text(a, cl, "created_at")));

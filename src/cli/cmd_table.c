@@ -33,6 +33,7 @@ const OptSpec CMD_COMMON[] = {
 const CmdSpec *const CMD_TABLE[] = {
     &CMD_STATUS,
     &CMD_EVENTS,
+    &CMD_EXPLAIN,
     &CMD_LOGS,
     &CMD_PSQL,
     &CMD_APPLY,
@@ -64,6 +65,7 @@ const CmdSpec *const CMD_TABLE[] = {
     &CMD_RULE_PREVIEW,
     &CMD_CLUSTER_LIST,
     &CMD_CLUSTER_SHOW,
+    &CMD_CLUSTER_TOPOLOGY,
     &CMD_CLUSTER_DELETE,
     &CMD_CLUSTER_DSN,
     &CMD_CLUSTER_WAIT,
