@@ -248,6 +248,9 @@ static int failover_run(Cli *c)
             "%s was %s (%.1f s);\n  what the primary wrote since then is lost as well.",
             what, target ? json_str_at(target, "pod", "?") : "no replica", behind(c, target),
             json_f64_at(target, "lag_seconds", 0));
+    const char *honest = json_str_at(f.cluster, "ha.failover_loss_text", "");
+    if (*honest)
+        what = arena_printf(c->arena, "%s\n  By what its members know: %s.", what, honest);
     int rc = cli_confirm(c, loss ? 3 : 2, f.name, what);
     if (rc)
         return rc;

@@ -23,7 +23,8 @@ typedef enum Key { KEY_NONE, KEY_CONTINUE, KEY_ABORT, KEY_LEAVE } Key;
 
 typedef struct View {
     Cli *c;
-    cJSON *op; /* ours: lives as long as the view */
+    const char *id;
+    cJSON *op; /* ours, the newest; what is taken from it lives until the next */
     Live *live;
     bool redraw; /* a terminal that can go up; else lines */
     StrBuf shown;
@@ -87,13 +88,16 @@ static void paint(View *v)
 
 static void say_line(const View *v, const char *text)
 {
+    AUTO_ARENA a = arena_new();
     char now[CLOCK_RFC3339_LEN + 1];
     if (v->c->quiet)
         return;
     clock_rfc3339(now, clock_wall_us());
     for (StrView rest = sv(text); rest.n;) {
-        StrView line = sv_cut(&rest, '\n');
-        fprintf(stderr, "%.8s " SV_FMT "\n", now + 11, SV_ARG(line));
+        char *line = sv_dup(a, sv_cut(&rest, '\n'));
+        for (char *p = line; *p; p++)
+            *p = (unsigned char)*p < ' ' ? ' ' : *p;
+        fprintf(stderr, "%.8s %s\n", now + 11, line);
     }
     fflush(stderr);
 }
@@ -122,11 +126,10 @@ static bool on_message(void *ctx, const char *type, const cJSON *items)
 {
     View *v = ctx;
     const cJSON *item;
-    const char *id = json_str_at(v->op, "id", "");
     (void)type;
     cJSON_ArrayForEach(item, items)
     {
-        if (!str_eq(json_str_at(item, "id", ""), id))
+        if (!str_eq(json_str_at(item, "id", ""), v->id))
             continue;
         cJSON *was = v->op;
         v->op = cJSON_Duplicate(item, true);
@@ -362,7 +365,9 @@ static ErrCode follow(View *v, uint64_t limit_ms, Error *err)
 int op_follow(Cli *c, const OpFollow *f)
 {
     Error err;
-    View v = {.c = c, .op = cJSON_Duplicate(f->op, true)};
+    View v = {.c = c,
+              .id = arena_strdup(c->arena, json_str_at(f->op, "id", "")),
+              .op = cJSON_Duplicate(f->op, true)};
     terminal_open(&v);
     v.signals[0] = sigwatch_start(c->loop, SIGINT, on_signal, &v);
     v.signals[1] = sigwatch_start(c->loop, SIGTERM, on_signal, &v);

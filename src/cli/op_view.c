@@ -137,17 +137,24 @@ static const cJSON *step_of(const cJSON *op, int64_t n)
     return NULL;
 }
 
+/* Bytes of a colour of ours at p; nothing else that a site says may steer the terminal. */
+static size_t sgr_length(const char *p)
+{
+    if (p[0] != '\033' || p[1] != '[')
+        return 0;
+    size_t n = 2 + strspn(p + 2, "0123456789;");
+    return p[n] == 'm' ? n + 1 : 0;
+}
+
 /* One line, cut to the width; colours take no cell. */
 static void add_line(StrBuf *out, const OpLook *look, const char *line)
 {
     size_t cells = 0;
     for (const char *p = line; *p; p++) {
-        if (*p == '\033') {
-            const char *m = strchr(p, 'm');
-            if (!m)
-                break;
-            strbuf_add(out, p, (size_t)(m - p) + 1);
-            p = m;
+        size_t sgr = sgr_length(p);
+        if (sgr) {
+            strbuf_add(out, p, sgr);
+            p += sgr - 1;
             continue;
         }
         bool starts = ((unsigned char)*p & 0xC0) != 0x80;

@@ -166,6 +166,36 @@ def test_central_goes_and_comes(postgres, tmp_path):
     central.remove()
 
 
+def test_central_hangs(postgres, tmp_path):
+    """A link that is dead without a word: it is noticed, and nobody is kept by it."""
+    central = Central(postgres.database()).start()
+    site, ctl = Site(central, "edge-a").up(), Ctl(central, tmp_path)
+    p = ctl.start("cluster", "switchover", site.cluster, "--yes")
+    op = received(site)
+    steps(site, op, 1, 1)
+    assert "step 1/9" in p.stderr.readline()
+    central.proc.send_signal(signal.SIGSTOP)
+    try:
+        assert "unknown: central is not reached any more" in p.stderr.readline()
+        p.send_signal(signal.SIGINT)
+        _, err = p.communicate(timeout=5)
+        assert p.returncode == 130 and "op attach" in err
+    finally:
+        central.proc.send_signal(signal.SIGCONT)
+    # And while nobody has noticed yet.
+    p = ctl.start("op", "attach", op)
+    assert "step 1/9" in p.stderr.readline()
+    central.proc.send_signal(signal.SIGSTOP)
+    try:
+        p.send_signal(signal.SIGINT)
+        p.communicate(timeout=5)
+        assert p.returncode == 130
+    finally:
+        central.proc.send_signal(signal.SIGCONT)
+    site.close()
+    central.remove()
+
+
 def test_an_unknown_one_is_an_answer_for_a_script(site, ctl):
     p = ctl.start("cluster", "switchover", site.cluster, "--yes")
     op = received(site)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CONNECT_MS = 10000, MESSAGE_MAX = 64 * 1024 * 1024, PING_MS = 30000 };
+enum { CONNECT_MS = 10000, MESSAGE_MAX = 64 * 1024 * 1024, PING_MS = 5000, CLOSE_MS = 1000 };
 
 struct WsClient {
     Arena *arena; /* of what was given at open */
@@ -23,6 +23,7 @@ struct WsClient {
     StrBuf head;
     Error err;
     bool failed, closing;
+    bool heard; /* since the last ping */
 };
 
 static void release(void *ctx)
@@ -78,6 +79,13 @@ static void on_message(void *ctx, const char *p, size_t n, bool binary)
 static void on_ping(void *ctx)
 {
     WsClient *w = ctx;
+    if (w->closing)
+        return;
+    if (!w->heard) { /* not even a pong: a link that is dead without a word */
+        fail(w, ERR_UNAVAILABLE, "%s is silent", w->authority);
+        return;
+    }
+    w->heard = false;
     ws_ping(w->ws);
     flush(w);
 }
@@ -126,6 +134,7 @@ static void on_read(void *ctx, const char *data, size_t n)
     WsClient *w = ctx;
     if (w->closing)
         return;
+    w->heard = true;
     if (!w->ws) {
         strbuf_add(&w->head, data, n);
         const char *end = memmem(w->head.p, w->head.n, "\r\n\r\n", 4);
@@ -273,6 +282,14 @@ void ws_client_send(WsClient *w, const char *text, size_t n)
     flush(w);
 }
 
+/* The peer does not answer our farewell. */
+static void on_close_late(void *ctx)
+{
+    WsClient *w = ctx;
+    if (w->conn)
+        conn_close(w->conn);
+}
+
 void ws_client_close(WsClient *w)
 {
     if (!w || w->closing)
@@ -285,8 +302,11 @@ void ws_client_close(WsClient *w)
         ws_pull(w->ws, &out);
         conn_write(w->conn, out.p, out.n);
     }
-    if (w->conn)
+    if (w->conn) {
+        timer_stop(w->timer);
+        w->timer = timer_start(w->loop, CLOSE_MS, 0, on_close_late, w);
         conn_shutdown(w->conn);
-    else
+    } else {
         loop_defer(w->loop, release, w);
+    }
 }

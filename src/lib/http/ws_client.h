@@ -2,7 +2,7 @@
  *
  * Exactly one on_close ends it, after which the WsClient is gone; it never comes from inside
  * another call of yours. There is no reconnect here: whoever follows a topic knows from where to
- * resume. */
+ * resume. A peer that is silent for two pings (10 s) is gone: ERR_UNAVAILABLE. */
 #pragma once
 #include "core/str.h"
 #include "loop/loop.h"
