@@ -9,7 +9,8 @@ enum { RETRY_MS = 200 };
 
 typedef struct Pending {
     uint32_t id;
-    LauncherDone done;
+    LauncherDone done; /* one of the two */
+    LauncherAnswer answer;
     void *ctx;
     Error err; /* set: to be told in the next turn */
 } Pending;
@@ -37,6 +38,14 @@ static void retry_later(LauncherClient *c)
     c->retry = timer_start(c->loop, RETRY_MS, 0, dial, c);
 }
 
+static void tell(const Pending *p, const Error *err, const LpMsg *m)
+{
+    if (p->answer)
+        p->answer(p->ctx, err, err ? NULL : m);
+    else
+        p->done(p->ctx, err);
+}
+
 static void tell_failed(void *ctx)
 {
     LauncherClient *c = ctx;
@@ -49,7 +58,7 @@ static void tell_failed(void *ctx)
             continue;
         }
         vec_remove(&c->pending, i);
-        p.done(p.ctx, &p.err);
+        tell(&p, &p.err, NULL);
         i = 0; /* done may have called us */
     }
 }
@@ -72,7 +81,7 @@ static void answer(LauncherClient *c, const LpMsg *m)
         if (code)
             err_set(&err, code < ERR_CODE_COUNT ? (ErrCode)code : ERR_INTERNAL, "launcher: %s",
                     str_or(m->text[LPF_MESSAGE], "no reason given"));
-        p.done(p.ctx, code ? &err : NULL);
+        tell(&p, code ? &err : NULL, m);
         return;
     }
 }
@@ -200,9 +209,9 @@ const LpMsg *launcher_state(const LauncherClient *c)
     return c->stream && c->has_state ? &c->state : NULL;
 }
 
-void launcher_call(LauncherClient *c, LpMsg *m, LauncherDone done, void *ctx)
+static void call(LauncherClient *c, LpMsg *m, Pending p)
 {
-    Pending p = {.id = m->id = ++c->next_id, .done = done, .ctx = ctx};
+    p.id = m->id = ++c->next_id;
     if (!c->stream)
         err_set(&p.err, ERR_UNAVAILABLE, "there is no connection to the launcher");
     vec_push(&c->pending, p);
@@ -210,4 +219,14 @@ void launcher_call(LauncherClient *c, LpMsg *m, LauncherDone done, void *ctx)
         fail_later(c);
     else
         send_frame(c, m);
+}
+
+void launcher_call(LauncherClient *c, LpMsg *m, LauncherDone done, void *ctx)
+{
+    call(c, m, (Pending){.done = done, .ctx = ctx});
+}
+
+void launcher_ask(LauncherClient *c, LpMsg *m, LauncherAnswer done, void *ctx)
+{
+    call(c, m, (Pending){.answer = done, .ctx = ctx});
 }

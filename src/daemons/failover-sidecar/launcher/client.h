@@ -12,6 +12,8 @@ typedef struct LauncherEvents {
 
 /* err NULL: done. Once; never from inside launcher_call. */
 typedef void (*LauncherDone)(void *ctx, const Error *err);
+/* The same with what was answered, for requests that ask for something; m NULL with an error. */
+typedef void (*LauncherAnswer)(void *ctx, const Error *err, const LpMsg *m);
 
 LauncherClient *launcher_client_new(Loop *l, const char *run_dir, const LauncherEvents *ev,
                                     void *ctx);
@@ -20,3 +22,4 @@ void launcher_client_free(LauncherClient *c); /* pending calls are not answered 
 const LpMsg *launcher_state(const LauncherClient *c);
 /* m->id is set here. Without a connection, or when it breaks, the answer is UNAVAILABLE. */
 void launcher_call(LauncherClient *c, LpMsg *m, LauncherDone done, void *ctx);
+void launcher_ask(LauncherClient *c, LpMsg *m, LauncherAnswer done, void *ctx);

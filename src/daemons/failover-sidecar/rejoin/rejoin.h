@@ -8,15 +8,18 @@
 #pragma once
 #include "launcher/client.h"
 #include "loop/loop.h"
+#include "model/health.h"
 #include "pg/pool.h"
+#include "record/record.h"
 
 typedef struct Rejoin Rejoin;
 
 typedef struct RejoinConfig {
     Loop *loop;
     LauncherClient *launcher;
-    const char *member; /* for events */
-    void (*on_event)(void *ctx, int severity, const char *kind, const char *text);
+    Record *record;     /* of decisions; NULL: none */
+    const char *member; /* this pod, for events */
+    void (*on_event)(void *ctx, Severity severity, const char *kind, const char *text);
     void *ctx;
 } RejoinConfig;
 
@@ -25,22 +28,25 @@ typedef struct RejoinTarget {
     const char *leader, *host, *user, *password, *slot;
     uint16_t port;
     uint64_t epoch, system_id;
-    const char *sync; /* synchronous_standby_names to start with; NULL: none */
-    PgPool *local;    /* of a running standby, else NULL; must outlive the call */
+    const char *sync; /* synchronous_standby_names to start with; NULL: as they are */
+    PgPool *local;    /* of a running standby, else NULL; must outlive the run while it runs */
 } RejoinTarget;
 
 Rejoin *rejoin_new(const RejoinConfig *rc);
 void rejoin_free(Rejoin *r); /* a run under way is not answered */
-/* err NULL: PostgreSQL runs as a standby that follows the target (or was told to). ERR_CONFLICT
- * when a run is under way. ERR_UNAVAILABLE: not now (the leader does not answer, its checkpoint is
- * not there yet): ask again. Once; never from inside. */
+/* err NULL: what could be done was done: PostgreSQL follows the target, or runs sealed
+ * (START_SEALED) and is to be asked about again with its pool. ERR_CONFLICT when a run is under
+ * way. ERR_UNAVAILABLE: not now (the leader does not answer, its checkpoint is not there yet): ask
+ * again. Once; never from inside. */
 void rejoin_start(Rejoin *r, const RejoinTarget *t, void (*done)(void *ctx, const Error *err),
                   void *ctx);
-/* The replica's WAL receiver said that the leader no longer has the WAL it asks for: the next run
- * clones. */
-void rejoin_note_wal_gone(Rejoin *r);
+/* A line of PostgreSQL's log: a WAL receiver that is told again and again that its WAL is gone is
+ * the sign for a clone. True when it is. */
+bool rejoin_log_line(Rejoin *r, const char *line);
+/* A running standby cannot go on as it is: call rejoin_start. */
+bool rejoin_wanted(const Rejoin *r);
 /* Call now and then (each probe): forgets the directory put aside once this member has streamed for
- * ten minutes since it came back, or when the disk is nearly full. */
+ * ten minutes since, or when the disk is nearly full. `now` is clock_mono_ms. */
 void rejoin_tidy(Rejoin *r, bool streaming, uint64_t now);
 /* What it does just now, for a person; "" when nothing. */
 const char *rejoin_doing(const Rejoin *r);
