@@ -237,6 +237,8 @@ def test_the_reason_for_not_staying_up_is_told(kube, cluster):
 
 def test_slow_shutdown_keeps_its_permit(kube, cluster):
     a, b = cluster(2, LEASE_SECONDS="9")
+    b.write_config("wal_receiver_timeout = 60s")
+    wait_until("a patient receiver", lambda: b.query("show wal_receiver_timeout") == [("1min",)])
     walreceiver = b.query("select pid from pg_stat_wal_receiver")[0][0]
     os.kill(walreceiver, signal.SIGSTOP)  # a fast shutdown waits until the standby has everything
     a.query("create table t as select generate_series(1, 10000) x")

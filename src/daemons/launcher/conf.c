@@ -97,6 +97,8 @@ ErrCode conf_render(const Paths *p, const ConfLines *c, StrBuf *out, Error *err)
                 "# Written by pg-swarm-launcher before each start and reload; edits are lost.\n"
                 "# A standby looks for its primary this often; the profile may say otherwise.\n"
                 "wal_retrieve_retry_interval = '200ms'\n"
+                "# A primary that is frozen says nothing, and closes nothing.\n"
+                "wal_receiver_timeout = '5s'\n"
                 "include ");
     AUTO_STRBUF quoted = {0};
     if (conf_line(&quoted, "x", arena_printf(a, "%s/postgresql.conf", p->config), err))
@@ -113,8 +115,6 @@ ErrCode conf_render(const Paths *p, const ConfLines *c, StrBuf *out, Error *err)
         {"recovery_target_timeline", "latest"},
         /* Its standbys vouch for a primary that cannot reach the API server. */
         {"wal_receiver_status_interval", "1s"},
-        /* A primary that is frozen says nothing, and closes nothing. */
-        {"wal_receiver_timeout", "5s"},
         /* Not a parameter of PostgreSQL: a name of ours that it shows on request. */
         {"pgswarm.promoted_epoch", arena_printf(a, "%" PRIu64, c->promoted_epoch)},
     };

@@ -31,6 +31,15 @@ static const char SQL_ROLE[] =
     "EXECUTE format('ALTER ROLE repl_user LOGIN REPLICATION PASSWORD %L', "
     "current_setting('pgswarm.verifier')); END $$";
 
+/* What pg_rewind wants of its source, and whoever comes back behind this primary asks for. */
+static const char SQL_REWIND[] =
+    "DO $$ DECLARE f text; BEGIN FOREACH f IN ARRAY ARRAY["
+    "'pg_ls_dir(text, boolean, boolean)', 'pg_stat_file(text, boolean)', "
+    "'pg_read_binary_file(text)', 'pg_read_binary_file(text, bigint, bigint, boolean)'] LOOP "
+    "IF NOT has_function_privilege('repl_user', 'pg_catalog.' || f, 'EXECUTE') THEN "
+    "EXECUTE 'GRANT EXECUTE ON FUNCTION pg_catalog.' || f || ' TO repl_user'; END IF; "
+    "END LOOP; END $$";
+
 static const char SQL_EXTENSION[] =
     "DO $$ BEGIN "
     "IF current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%' "
@@ -53,8 +62,9 @@ static const struct {
     const char *sql;
     StepParams params;
 } STEPS[] = {
-    {SQL_QUIET, NO_PARAMS},     {SQL_VERIFIER, VERIFIER},  {SQL_ROLE, NO_PARAMS},
-    {SQL_EXTENSION, NO_PARAMS}, {SQL_DROP_SLOTS, MEMBERS}, {SQL_ADD_SLOTS, MEMBERS},
+    {SQL_QUIET, NO_PARAMS},   {SQL_VERIFIER, VERIFIER},   {SQL_ROLE, NO_PARAMS},
+    {SQL_REWIND, NO_PARAMS},  {SQL_EXTENSION, NO_PARAMS}, {SQL_DROP_SLOTS, MEMBERS},
+    {SQL_ADD_SLOTS, MEMBERS},
 };
 
 static void next_step(Bootstrap *b);

@@ -27,22 +27,49 @@ ErrCode member_put_upstream(Member *m, LpMsg *msg, Arena *a, Error *err)
     return ERR_OK;
 }
 
+/* Both ways the lines are compared first: PostgreSQL that is down with data, and a standby that is
+ * to follow somebody else. */
 void member_join(Member *m, Action act)
 {
+    (void)act;
     AUTO_ARENA a = arena_new_sized(1024);
-    LpMsg msg = {.type = act == ACT_FOLLOW ? LP_FOLLOW : LP_START};
-    msg.num[LPF_ROLE] = LP_ROLE_STANDBY;
+    LpMsg msg = {0};
     Error err = {0};
     if (member_put_upstream(m, &msg, a, &err)) {
         member_action_done(m, &err);
         return;
     }
-    msg.text[LPF_SYNC] = sync_standby_text(a, m->mc.cfg, msg.num[LPF_EPOCH]);
-    launcher_call(m->launcher, &msg, on_done, m);
+    RejoinTarget to = {.leader = msg.text[LPF_LEADER],
+                       .host = msg.text[LPF_HOST],
+                       .user = msg.text[LPF_USER],
+                       .password = msg.text[LPF_PASSWORD],
+                       .slot = msg.text[LPF_SLOT],
+                       .port = (uint16_t)msg.num[LPF_PORT],
+                       .epoch = msg.num[LPF_EPOCH],
+                       .system_id = msg.num[LPF_SYSTEM_ID],
+                       .sync = sync_standby_text(a, m->mc.cfg, msg.num[LPF_EPOCH]),
+                       .local = m->instance ? instance_pool(m->instance) : NULL};
+    rejoin_start(m->rejoin, &to, on_done, m);
 }
 
 ErrCode member_clone_anew(Member *m, Error *err)
 {
-    (void)m;
-    return err_set(err, ERR_UNIMPLEMENTED, "cloning over data is not part of this version");
+    (void)err;
+    rejoin_clone_next(m->rejoin, "somebody asked for a new copy");
+    return ERR_OK;
+}
+
+static void on_event(void *ctx, Severity s, const char *kind, const char *text)
+{
+    member_event(ctx, s, kind, "%s", text);
+}
+
+Rejoin *member_rejoin_new(Member *m)
+{
+    return rejoin_new(&(RejoinConfig){.loop = m->mc.loop,
+                                      .launcher = m->launcher,
+                                      .record = m->record,
+                                      .member = m->mc.cfg->pod,
+                                      .on_event = on_event,
+                                      .ctx = m});
 }

@@ -124,7 +124,11 @@ static Observation observe(Member *m)
                .pod = m->mc.cfg->pod,
                .first = m->mc.cfg->ordinal == 0,
                .permit_fresh = permit_fresh(m)};
-    return member_observe(&f);
+    Observation o = member_observe(&f);
+    /* Following is not enough when the WAL it needs is gone. */
+    if (rejoin_wanted(m->rejoin))
+        o.flags &= ~(unsigned)IF_FOLLOWS;
+    return o;
 }
 
 static void take_decision(Member *m, const Decision *d)
@@ -198,6 +202,7 @@ static void tell_changes(Member *m)
         member_report(m);
     if (m->ready)
         *m->problem = 0;
+    rejoin_tidy(m->rejoin, m->ready && role == ROLE_REPLICA, clock_mono_ms());
     m->news = false;
     m->told_whole = whole;
     m->told_role = role;
@@ -253,6 +258,8 @@ static void on_line(void *ctx, const char *line, uint64_t dropped)
         fatal = strstr(line, "PANIC:");
     if (fatal)
         snprintf(m->fatal, sizeof m->fatal, "%s", fatal);
+    if (rejoin_log_line(m->rejoin, line))
+        member_kick(m);
     if (dropped)
         log_warn("postgres", "log lines were dropped", "lines=%" PRIu64, dropped);
     log_trace("postgres", "line", "text=%s", log_quote(line));
@@ -300,6 +307,7 @@ Member *member_new(const MemberConfig *mc)
                                            .member = mc->cfg->pod,
                                            .send = on_decision,
                                            .ctx = m});
+    m->rejoin = member_rejoin_new(m);
     m->label = podlabel_new(mc->kube, mc->cfg->ns, mc->cfg->pod);
     m->lease = lease_new(&(LeaseConfig){.kube = mc->kube,
                                         .ns = mc->cfg->ns,
@@ -319,6 +327,7 @@ void member_free(Member *m)
         return;
     operate_free(m->operate);
     instance_free(m->instance);
+    rejoin_free(m->rejoin); /* behind the pool it may have asked */
     sync_free(m->sync);
     lease_free(m->lease);
     podlabel_free(m->label);

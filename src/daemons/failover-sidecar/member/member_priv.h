@@ -9,6 +9,7 @@
 #include "member/vouch.h"
 #include "podlabel.h"
 #include "record/record.h"
+#include "rejoin/rejoin.h"
 
 struct Member {
     MemberConfig mc;
@@ -18,6 +19,7 @@ struct Member {
     Record *record; /* decision_note(m->record, ...) */
     Sync *sync;
     Operate *operate;
+    Rejoin *rejoin;
     Instance *instance;
     uint64_t instance_started; /* LPF_STARTED of the PostgreSQL that `instance` is of */
     Timer *timer, *report_timer;
@@ -60,6 +62,7 @@ void member_permit(Member *m, uint64_t deadline); /* to the launcher, for a runn
 
 /* join.c */
 void member_join(Member *m, Action act); /* ACT_FOLLOW, ACT_REJOIN */
+Rejoin *member_rejoin_new(Member *m);
 /* The next time this member comes back, it clones. */
 ErrCode member_clone_anew(Member *m, Error *err) MUST_USE;
 ErrCode member_put_upstream(Member *m, LpMsg *msg, Arena *a, Error *err) MUST_USE;

@@ -40,6 +40,7 @@ struct Rejoin {
     LeaderAsk *ask;
     Timer *timer;
     Error result;
+    char clone_next[200]; /* asked for; "" when not */
     bool wal_gone;
     char gone_segment[WAL_NAME_LEN + 1];
     unsigned gone_times;
@@ -191,6 +192,7 @@ static void on_cloned(void *ctx, const Error *err)
     }
     r->wal_gone = false;
     r->gone_times = 0;
+    *r->clone_next = 0;
     *r->run->clone_why = 0;
     event(r, SEV_INFO, "clone.finished", "%s has cloned from %s", r->rc.member, r->run->to.leader);
     later(r, 0, look);
@@ -502,6 +504,7 @@ void rejoin_start(Rejoin *r, const RejoinTarget *t, void (*done)(void *ctx, cons
     run->done = done;
     run->ctx = ctx;
     run->began = clock_mono_ms();
+    snprintf(run->clone_why, sizeof run->clone_why, "%s", r->clone_next);
     r->run = run;
     snprintf(r->doing, sizeof r->doing, "comparing with %s", run->to.leader);
     later(r, 0, look);
@@ -522,8 +525,8 @@ bool rejoin_log_line(Rejoin *r, const char *line)
     if (r->gone_times < GONE_TIMES)
         return false;
     if (!r->wal_gone)
-        log_warn("rejoin", "the leader no longer has the WAL that this standby needs",
-                 "segment=%s", log_quote(r->gone_segment));
+        log_warn("rejoin", "the leader no longer has the WAL that this standby needs", "segment=%s",
+                 log_quote(r->gone_segment));
     r->wal_gone = true;
     return true;
 }
@@ -563,6 +566,11 @@ void rejoin_tidy(Rejoin *r, bool streaming, uint64_t now)
         return;
     r->forgetting = true;
     launcher_call(r->rc.launcher, &(LpMsg){.type = LP_FORGET}, on_forgot, r);
+}
+
+void rejoin_clone_next(Rejoin *r, const char *why)
+{
+    snprintf(r->clone_next, sizeof r->clone_next, "%s", why);
 }
 
 const char *rejoin_doing(const Rejoin *r)

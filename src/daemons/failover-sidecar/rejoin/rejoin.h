@@ -48,5 +48,7 @@ bool rejoin_wanted(const Rejoin *r);
 /* Call now and then (each probe): forgets the directory put aside once this member has streamed for
  * ten minutes since, or when the disk is nearly full. `now` is clock_mono_ms. */
 void rejoin_tidy(Rejoin *r, bool streaming, uint64_t now);
+/* The next run clones, whatever the comparison says. */
+void rejoin_clone_next(Rejoin *r, const char *why);
 /* What it does just now, for a person; "" when nothing. */
 const char *rejoin_doing(const Rejoin *r);
