@@ -55,6 +55,11 @@ chaos: all $(TEST_PROGRAMS) ## all scenarios; with N=100 [SEED=..] random faults
 check-kube: all ## a real Kubernetes (KUBECONFIG, or KREAL_PREFIX with kube-real): images, manifests, two clusters
 	PGSWARM_BIN=$(abspath $(B)/bin) $(PYTHON) tests/kube/run $(KUBETESTS)
 
+check-conformance: all ## the sandbox answers as a real API server did, whose answers are recorded
+	PGSWARM_BIN=$(abspath $(B)/bin) tests/conformance/conformance check
+record-conformance: ## ask the Kubernetes of $KUBECONFIG, and keep its answers for check-conformance
+	tests/conformance/conformance record
+
 check-layers: ## layers point one way
 	@tools/check-layers
 check-size: ## files, functions and headers within their limits
@@ -71,6 +76,7 @@ check: check-static all ## everything that fits in ten minutes
 	@$(MAKE) --no-print-directory check-generated
 	@$(MAKE) --no-print-directory check-unit
 	@$(MAKE) --no-print-directory check-fuzz
+	@$(MAKE) --no-print-directory check-conformance
 	@$(MAKE) --no-print-directory check-integration
 	@$(MAKE) --no-print-directory check-e2e
 
@@ -81,4 +87,4 @@ format-check: ## clang-format, as a check
 tidy: compile_commands.json $(PB_H) ## clang-tidy over src/
 	clang-tidy -quiet -p . $(ALL_SRC)
 
-.PHONY: unit-bins check check-e2e check-kube chaos check-unit check-integration check-layers check-size check-banned check-static format format-check tidy generated check-generated
+.PHONY: unit-bins check check-conformance record-conformance check-e2e check-kube chaos check-unit check-integration check-layers check-size check-banned check-static format format-check tidy generated check-generated

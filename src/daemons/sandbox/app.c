@@ -126,6 +126,7 @@ static ErrCode open_store(App *app, Error *err)
 static ErrCode start_parts(App *app, Error *err)
 {
     ErrCode rc = bootstrap_objects(app, err);
+    store_forget(app->store); /* as on a cluster: what made it is not told */
     rc = rc ? rc : api_start(app, &app->api, err);
     if (!rc && !app->net.api_port) {
         app->net.api_port = api_port(app->api);

@@ -59,7 +59,7 @@ static void test_log_lines(void **state)
     assert_string_equal(strbuf_str(&out), "T stdout F two\nT stdout F \n");
     strbuf_reset(&out);
     crilog_format(&out, &rest, "T stdout", (StrView){0}, true);
-    assert_string_equal(strbuf_str(&out), "T stdout F end\n");
+    assert_string_equal(strbuf_str(&out), "T stdout P end\n");
     strbuf_reset(&out);
     char *big = xmalloc(70000);
     memset(big, 'x', 70000);

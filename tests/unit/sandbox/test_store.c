@@ -194,8 +194,8 @@ static void test_apply(void **state)
     Fix *f = *state;
     AUTO_JSON one = cJSON_Parse("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{"
                                 "\"name\":\"c\"},\"data\":{\"a\":\"1\",\"b\":\"1\"}}");
-    AUTO_JSON two = cJSON_Parse("{\"data\":{\"a\":\"2\"}}");
-    AUTO_JSON less = cJSON_Parse("{\"data\":{\"b\":\"1\"}}");
+    AUTO_JSON two = cJSON_Parse("{\"apiVersion\":\"v1\",\"data\":{\"a\":\"2\"}}");
+    AUTO_JSON less = cJSON_Parse("{\"apiVersion\":\"v1\",\"data\":{\"b\":\"1\"}}");
     bool created = false;
     const Obj *o = NULL;
     StoreWrite w = {.kind = K(CONFIGMAP), .ns = "db", .name = "c", .obj = one, .manager = "m1"};

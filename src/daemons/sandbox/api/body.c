@@ -16,6 +16,12 @@ ErrCode body_parse(ApiReq *r, cJSON **ret, Error *err)
     if (!sv_trim(body).n) {
         return ERR_OK;
     }
+    if (!strstr(type, "json") && !strstr(type, "yaml") && !strstr(type, "protobuf")) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the body of the request was in an unknown format - accepted media types "
+                       "include: application/json, application/yaml, "
+                       "application/vnd.kubernetes.protobuf");
+    }
     bool yaml = strstr(type, "yaml") && body.p[0] != '{';
     ErrCode rc = strstr(type, "protobuf") ? schema_from_protobuf(body, &o, err)
                  : yaml                   ? yaml_parse(r->a, body, LIMIT_KUBE_OBJECT, &o, err)
@@ -42,18 +48,29 @@ int64_t query_int(ApiReq *r, const char *name, int64_t absent)
     return str_to_i64(str_or(http_query(r->http, name), ""), &v) ? v : absent;
 }
 
+static ErrCode check_numbers(ApiReq *r, Error *err)
+{
+    static const char *const names[] = {"limit", "timeoutSeconds"};
+    for (size_t i = 0; i < 2; i++) {
+        int64_t v;
+        const char *text = str_or(http_query(r->http, names[i]), "");
+        if (*text && !str_to_i64(text, &v)) {
+            return err_set(err, ERR_MALFORMED, "strconv.ParseInt: parsing \"%s\": invalid syntax",
+                           text);
+        }
+    }
+    return ERR_OK;
+}
+
 ErrCode query_selectors(ApiReq *r, StoreQuery *q, Error *err)
 {
     const char *labels = http_query(r->http, "labelSelector");
     const char *fields = http_query(r->http, "fieldSelector");
-    ErrCode rc = ERR_OK;
+    ErrCode rc = check_numbers(r, err);
     q->kind = r->kind;
     q->ns = r->ns;
-    if (!str_empty(labels)) {
+    if (!rc && !str_empty(labels)) {
         rc = selector_parse(r->a, labels, &q->labels, err);
-    }
-    if (!rc && r->name) {
-        fields = arena_printf(r->a, "metadata.name=%s", r->name);
     }
     if (!rc && !str_empty(fields)) {
         rc = field_selector_parse(r->a, r->kind, fields, &q->fields, err);

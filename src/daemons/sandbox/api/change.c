@@ -42,7 +42,10 @@ static ErrCode need_body(ApiReq *r, cJSON **ret, Error *err)
 {
     ErrCode rc = body_parse(r, ret, err);
     if (!rc && !*ret) {
-        rc = err_set(err, ERR_MALFORMED, "the body of the request is empty");
+        rc = err_set(err, ERR_MALFORMED,
+                     "the object provided is unrecognized (must be of type %s): couldn't get "
+                     "version/kind; json parse error: unexpected end of JSON input (<empty>)",
+                     r->kind->kind);
     }
     return rc;
 }
@@ -213,7 +216,7 @@ void handle_delete(ApiReq *r)
         reply_error(r, &err);
         return;
     }
-    bool stays = store_get(r->store, r->a, r->kind, r->ns, r->name) != NULL;
+    bool stays = !d.dry_run && store_get(r->store, r->a, r->kind, r->ns, r->name) != NULL;
     if (stays || r->kind == K(POD) || r->kind == K(PVC) || r->kind == K(SERVICE)) {
         reply_object(r, 200, o);
         return;
@@ -246,7 +249,8 @@ void handle_delete_collection(ApiReq *r)
     AUTO_JSON body = cJSON_CreateObject();
     js_set_str(body, "kind", arena_printf(r->a, "%sList", r->kind->kind));
     js_set_str(body, "apiVersion", kind_api_version(r->kind));
-    js_obj(body, "metadata");
+    js_set_str(body, "metadata.resourceVersion",
+               arena_printf(r->a, "%llu", (unsigned long long)store_rv(r->store)));
     cJSON *items = js_arr(body, "items");
     for (const Obj **all = store_list(r->store, r->a, &q, NULL); *all; all++) {
         const Obj *o = *all;
@@ -257,7 +261,10 @@ void handle_delete_collection(ApiReq *r)
             reply_error(r, &err);
             return;
         }
-        cJSON_AddItemToArray(items, js_dup(o->json));
+        cJSON *item = js_dup(o->json); /* items of a list go without their type */
+        js_del(item, "kind");
+        js_del(item, "apiVersion");
+        cJSON_AddItemToArray(items, item);
     }
     reply_json(r, 200, body);
 }
@@ -324,6 +331,13 @@ void handle_scale(ApiReq *r)
     if (!rc && !str_eq(r->method, "GET")) {
         rc = new_scale(r, o, &scale, &err);
         rc = rc ? rc : write_options(r, &w, &err);
+    }
+    if (!rc && js_int(scale, "spec.replicas", 0) < 0) {
+        Causes c = {r->causes};
+        cause_add(&c, CAUSE_INVALID, "spec.replicas", js_at(scale, "spec.replicas"),
+                  "must be greater than or equal to 0");
+        rc = err_set(&err, ERR_INVALID, "Scale.autoscaling \"%s\" is invalid: ", r->name);
+        r->options = "Scale.autoscaling";
     }
     if (!rc && scale) {
         const char *rv = js_str(scale, "metadata.resourceVersion");

@@ -232,7 +232,11 @@ void handle_discovery(ApiReq *r, const char *path)
     }
     AUTO_JSON o = discovery_object(r, path);
     if (!*js_text(o, "kind") && !js_get(o, "gitVersion")) {
-        reply_not_found(r);
+        if (str_starts(path, "/apis/")) { /* nobody answers for the group */
+            reply_text(r, 404, "404 page not found\n");
+        } else {
+            reply_not_found(r);
+        }
         return;
     }
     reply_json(r, 200, o);

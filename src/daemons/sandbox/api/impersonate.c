@@ -34,8 +34,12 @@ ErrCode impersonate(ApiReq *r, Error *err)
                           .ns = to.ns,
                           .name = sa ? to.service_account : user};
     const Attr as_group = {.verb = "impersonate", .group = "", .resource = "groups", .name = group};
-    if (!rbac_allowed(r->store, &r->who, &as_user))
+    if (!rbac_allowed(r->store, &r->who, &as_user)) {
+        r->group = ""; /* what is refused is the user, not what the path names */
+        r->resource = as_user.resource;
+        r->name = as_user.name;
         return rbac_denied(r->a, &r->who, &as_user, err);
+    }
     if (group && !rbac_allowed(r->store, &r->who, &as_group))
         return rbac_denied(r->a, &r->who, &as_group, err);
     if (group || !sa) {

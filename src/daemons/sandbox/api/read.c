@@ -5,15 +5,39 @@
 
 /* ---- get ---- */
 
+ErrCode query_version(ApiReq *r, uint64_t *ret, Error *err)
+{
+    const char *text = http_query(r->http, "resourceVersion");
+    text = str_empty(text) ? "0" : text;
+    if (!str_to_u64(text, ret)) {
+        return err_set(err, ERR_INTERNAL,
+                       "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": "
+                       "invalid syntax",
+                       text, text);
+    }
+    return *ret > store_rv(r->store) ? too_large_version(r, text, err) : ERR_OK;
+}
+
+ErrCode query_match(ApiReq *r, Error *err)
+{
+    static const char field[] = "resourceVersionMatch";
+    const char *match = str_or(http_query(r->http, field), "");
+    if (*match && (str_eq(r->verb, "watch") || str_empty(http_query(r->http, "resourceVersion")))) {
+        return options_error(r, "ListOptions", CAUSE_FORBIDDEN, field, NULL, err);
+    }
+    if (*match && !str_eq(match, "Exact") && !str_eq(match, "NotOlderThan")) {
+        return options_error(r, "ListOptions", CAUSE_UNSUPPORTED, field, match, err);
+    }
+    return ERR_OK;
+}
+
 static ErrCode check_version(ApiReq *r, Error *err)
 {
     uint64_t rv = 0;
-    const char *text = str_or(http_query(r->http, "resourceVersion"), "0");
-    if (!str_to_u64(text, &rv)) {
-        return err_set(err, ERR_MALFORMED, "resourceVersion: Invalid value: \"%s\"", text);
-    }
-    if (rv > store_rv(r->store)) {
-        return too_large_version(r, text, err);
+    ErrCode rc = query_match(r, err);
+    rc = rc ? rc : query_version(r, &rv, err);
+    if (rc) {
+        return rc;
     }
     bool exact = str_eq(http_query(r->http, "resourceVersionMatch"), "Exact");
     if (exact && rv != store_rv(r->store)) { /* there are no old versions to read */
@@ -57,6 +81,10 @@ static ErrCode page_parse(ApiReq *r, Page *ret, Error *err)
     if (str_empty(token)) {
         return ERR_OK;
     }
+    if (!str_empty(http_query(r->http, "resourceVersion"))) {
+        return err_set(err, ERR_MALFORMED,
+                       "specifying resource version is not allowed when using continue");
+    }
     size_t n;
     char *text = (char *)base64_decode(r->a, token, strlen(token), &n);
     char *blank = text ? strchr(text, ' ') : NULL;
@@ -64,7 +92,8 @@ static ErrCode page_parse(ApiReq *r, Page *ret, Error *err)
         *blank = '\0';
     }
     if (!blank || !str_to_u64(text, &ret->rv) || ret->rv > store_rv(r->store)) {
-        return err_set(err, ERR_MALFORMED, "continue key is not valid: %s", token);
+        return err_set(err, ERR_MALFORMED, "invalid continue token: continue key is not valid: %s",
+                       token);
     }
     ret->after = blank + 1;
     return ERR_OK;

@@ -44,7 +44,7 @@ static const struct {
     {ERR_EXHAUSTED, 429, "TooManyRequests"},
     {ERR_UNAVAILABLE, 503, "ServiceUnavailable"},
     {ERR_TIMEOUT, 504, "Timeout"},
-    {ERR_INTERNAL, 500, "InternalError"},
+    {ERR_INTERNAL, 500, ""},
 };
 
 /* 422 carries its causes; so long a text does not fit into an Error. */
@@ -67,14 +67,32 @@ static char *message_of(const ApiReq *r, const Error *err)
     return arena_strdup(r->a, strbuf_str(&b));
 }
 
+/* The object, or at least the resource, that the request was about. */
+static void add_subject(const ApiReq *r, const Error *err, cJSON *d)
+{
+    if (!r->kind && (err->code != ERR_FORBIDDEN || !r->resource)) {
+        return;
+    }
+    if (r->name) {
+        js_set_str(d, "name", r->name);
+    }
+    if (!str_empty(r->group)) {
+        js_set_str(d, "group", r->group);
+    }
+    bool by_kind = err->code == ERR_INVALID ||
+                   (err->code == ERR_CONFLICT && strstr(err->msg, " in the precondition ("));
+    js_set_str(d, "kind", by_kind ? r->kind->kind : r->resource);
+}
+
 /* Who is meant, where a real server says so. */
 static void add_details(const ApiReq *r, const Error *err, cJSON *status)
 {
     bool named = err->code == ERR_NOT_FOUND || err->code == ERR_EXISTS ||
                  err->code == ERR_CONFLICT || err->code == ERR_FORBIDDEN ||
-                 err->code == ERR_INVALID || err->code == ERR_EXHAUSTED;
+                 err->code == ERR_INVALID || err->code == ERR_EXHAUSTED || err->code == ERR_METHOD;
     bool apply_conflict = str_starts(err->msg, "Apply failed");
-    bool patch_failed = str_starts(err->msg, "the server rejected");
+    bool patch_failed = str_starts(err->msg, "the server rejected") ||
+                        str_starts(err->msg, " \"\" is invalid: patch");
     if ((!named && !cJSON_GetArraySize(r->causes)) || err->code == ERR_MALFORMED) {
         return;
     }
@@ -85,42 +103,66 @@ static void add_details(const ApiReq *r, const Error *err, cJSON *status)
     if (err->code == ERR_TIMEOUT) {
         js_set_int(d, "retryAfterSeconds", 1);
     }
-    if (!named || apply_conflict || patch_failed || (!r->kind && !r->options)) {
+    if (!named || apply_conflict || patch_failed) {
         return;
     }
     if (r->options) {
-        js_set_str(d, "group", "meta.k8s.io");
-        js_set_str(d, "kind", r->options);
-        return;
+        js_set_str(d, "group",
+                   strchr(r->options, '.') ? strchr(r->options, '.') + 1 : "meta.k8s.io");
+        if (*r->options != '.') {
+            js_set_str(d, "kind", arena_strndup(r->a, r->options, strcspn(r->options, ".")));
+        }
+        if (str_eq(r->sub, "scale")) {
+            js_set_str(d, "name", r->name);
+        }
+    } else if (r->kind && err->code == ERR_NOT_FOUND && r->kind != K(NAMESPACE) &&
+               str_starts(err->msg, "namespaces ")) {
+        js_set_str(d, "name", r->ns);
+        js_set_str(d, "kind", "namespaces");
+    } else {
+        add_subject(r, err, d);
     }
-    if (r->name) {
-        js_set_str(d, "name", r->name);
-    }
-    if (*r->kind->group) {
-        js_set_str(d, "group", r->kind->group);
-    }
-    js_set_str(d, "kind", err->code == ERR_INVALID ? r->kind->kind : r->kind->plural);
 }
 
 ErrCode options_error(ApiReq *r, const char *options, CauseKind why, const char *field,
                       const char *value, Error *err)
 {
-    static const char *const words[][2] = {
-        {"fieldManager", "is required for apply patch"},
-        {"force", "may not be specified for non-apply patch"},
-        {"propagationPolicy",
+    static const struct {
+        const char *field;
+        int verb; /* of a watch; 0: of others; -1: of all */
+        CauseKind why;
+        const char *text;
+    } words[] = {
+        {"fieldManager", -1, CAUSE_REQUIRED, "is required for apply patch"},
+        {"force", -1, CAUSE_FORBIDDEN, "may not be specified for non-apply patch"},
+        {"propagationPolicy", -1, CAUSE_UNSUPPORTED,
          "supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""},
-        {"fieldValidation", "supported values: \"Ignore\", \"Strict\", \"Warn\""},
-        {"dryRun", "supported values: \"All\""},
-        {"sendInitialEvents", "sendInitialEvents is forbidden for watch unless the WatchList "
-                              "feature gate is enabled"},
+        {"fieldValidation", -1, CAUSE_UNSUPPORTED,
+         "supported values: \"Ignore\", \"Strict\", \"Warn\""},
+        {"dryRun", -1, CAUSE_UNSUPPORTED, "supported values: \"All\""},
+        {"sendInitialEvents", -1, CAUSE_FORBIDDEN,
+         "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"},
+        {"resourceVersionMatch", 1, CAUSE_FORBIDDEN, "resourceVersionMatch is forbidden for watch"},
+        {"resourceVersionMatch", 0, CAUSE_FORBIDDEN,
+         "resourceVersionMatch is forbidden unless resourceVersion is provided"},
+        {"resourceVersionMatch", -1, CAUSE_UNSUPPORTED,
+         "supported values: \"Exact\", \"NotOlderThan\", \"\""},
     };
     const char *say = "";
+    bool watch = str_eq(r->verb, "watch");
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        say = str_eq(words[i][0], field) ? words[i][1] : say;
+        if (str_eq(words[i].field, field) && words[i].why == why &&
+            (words[i].verb < 0 || words[i].verb == watch)) {
+            say = words[i].text;
+        }
     }
     Causes c = {r->causes};
     AUTO_JSON v = value ? cJSON_CreateString(value) : NULL;
+    if (str_eq(field, "dryRun")) { /* may be given more than once: a list */
+        cJSON *list = cJSON_CreateArray();
+        cJSON_AddItemToArray(list, v);
+        v = list;
+    }
     cause_add(&c, why, field, v, "%s", say);
     r->options = options;
     return err_set(err, ERR_INVALID, "%s.meta.k8s.io \"\" is invalid: %s: %s", options, field,
@@ -149,7 +191,9 @@ cJSON *status_object(const ApiReq *r, const Error *err)
     js_obj(s, "metadata");
     js_set_str(s, "status", "Failure");
     js_set_str(s, "message", message_of(r, err));
-    js_set_str(s, "reason", reasons[i].reason);
+    if (*reasons[i].reason) {
+        js_set_str(s, "reason", reasons[i].reason);
+    }
     add_details(r, err, s);
     js_set_int(s, "code", reasons[i].status);
     return s;
@@ -168,7 +212,7 @@ void reply_not_found(ApiReq *r)
 {
     Error err;
     err_set(&err, ERR_NOT_FOUND, "the server could not find the requested resource");
-    r->name = NULL;
+    r->kind = NULL;
     reply_error(r, &err);
 }
 
@@ -176,6 +220,7 @@ void reply_method(ApiReq *r)
 {
     Error err;
     err_set(&err, ERR_METHOD, "the server does not allow this method on the requested resource");
+    r->kind = NULL;
     reply_error(r, &err);
 }
 

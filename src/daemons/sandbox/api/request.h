@@ -32,7 +32,8 @@ typedef struct ApiReq {
     const char *ns, *name, *sub; /* NULL when the path has none */
     const Kind *kind;            /* NULL: not one of ours */
     const char *verb;            /* get list watch create update patch delete deletecollection */
-    const char *options;         /* "PatchOptions" when the query is what is wrong */
+    const char *options;         /* "PatchOptions" when the query is what is wrong;
+                                    "Scale.autoscaling" when it is another kind than the path's */
     cJSON *causes, *warnings;    /* live as long as the arena */
 } ApiReq;
 
@@ -59,7 +60,11 @@ Form form_asked(ApiReq *r);
 ErrCode body_parse(ApiReq *r, cJSON **ret, Error *err) MUST_USE;
 bool query_bool(ApiReq *r, const char *name);
 int64_t query_int(ApiReq *r, const char *name, int64_t absent);
+/* Selectors, and the numbers of a list or watch (limit, timeoutSeconds) are numbers. */
 ErrCode query_selectors(ApiReq *r, StoreQuery *q, Error *err) MUST_USE;
+/* resourceVersion (0 when absent) and resourceVersionMatch, as a list or watch may have them. */
+ErrCode query_version(ApiReq *r, uint64_t *ret, Error *err) MUST_USE;
+ErrCode query_match(ApiReq *r, Error *err) MUST_USE;
 
 /* `kubectl --as`: whoever may impersonate acts, from here on, as somebody else. FORBIDDEN
  * otherwise. */

@@ -11,6 +11,17 @@ static void access_of(ApiReq *r, const Identity *who, cJSON *review)
 {
     const cJSON *res = js_at(review, "spec.resourceAttributes");
     const cJSON *url = js_at(review, "spec.nonResourceAttributes");
+    if (!res == !url) {
+        Error err;
+        Causes c = {r->causes};
+        AUTO_JSON none = cJSON_CreateNull();
+        r->options = ".authorization.k8s.io";
+        cause_add(&c, CAUSE_INVALID, "spec.resourceAttributes", none,
+                  "exactly one of nonResourceAttributes or resourceAttributes must be specified");
+        err_set(&err, ERR_INVALID, "%s \"\" is invalid: ", r->options);
+        reply_error(r, &err);
+        return;
+    }
     const Attr at =
         res ? (Attr){.verb = js_text(res, "verb"),
                      .group = js_text(res, "group"),
@@ -67,15 +78,15 @@ static void token_review(ApiReq *r, cJSON *review)
     Error err = {0};
     const char *head = arena_printf(r->a, "Bearer %s", js_text(review, "spec.token"));
     bool ok = !auth_identify(r->srv->app->auth, r->a, head, &who, &err);
-    js_set_bool(review, "status.authenticated", ok);
-    js_del(review, "spec.token");
     if (ok) {
+        js_set_bool(review, "status.authenticated", true);
         js_set_str(review, "status.user.username", who.name);
         cJSON *groups = js_arr(review, "status.user.groups");
         for (const char *const *g = who.groups; *g; g++) {
             cJSON_AddItemToArray(groups, cJSON_CreateString(*g));
         }
     } else {
+        js_obj(review, "status.user");
         js_set_str(review, "status.error", "invalid bearer token");
     }
     answer(r, review);

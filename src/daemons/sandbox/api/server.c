@@ -51,8 +51,7 @@ static const char *verb_of(const ApiReq *r)
 {
     bool one = r->name != NULL;
     if (str_eq(r->method, "GET") || str_eq(r->method, "HEAD")) {
-        bool watch = query_bool((ApiReq *)r, "watch") && !r->sub;
-        return watch ? "watch" : one ? "get" : "list";
+        return one ? "get" : query_bool((ApiReq *)r, "watch") ? "watch" : "list";
     }
     return str_eq(r->method, "POST")     ? "create"
            : str_eq(r->method, "PUT")    ? "update"
@@ -140,27 +139,6 @@ static bool place_fits(const ApiReq *r)
     return r->ns || (!r->name && (str_eq(r->verb, "list") || str_eq(r->verb, "watch")));
 }
 
-/* A list or watch whose field selector has room for one name only counts as a request for that
- * name: so rules with resourceNames allow it, as the API server's own authorizer does. */
-static const char *selected_name(ApiReq *r)
-{
-    static const char want[] = "metadata.name=";
-    if (!str_eq(r->verb, "list") && !str_eq(r->verb, "watch") &&
-        !str_eq(r->verb, "deletecollection"))
-        return NULL;
-    StrView rest = sv(str_or(http_query(r->http, "fieldSelector"), ""));
-    while (rest.n) {
-        StrView one = sv_trim(sv_cut(&rest, ','));
-        if (!sv_starts(one, want))
-            continue;
-        one = sv_n(one.p + strlen(want), one.n - strlen(want));
-        if (sv_starts(one, "="))
-            one = sv_n(one.p + 1, one.n - 1);
-        return one.n ? sv_dup(r->a, one) : NULL;
-    }
-    return NULL;
-}
-
 static void authorise(ApiReq *r, const char *path, bool resource)
 {
     Error err = {0};
@@ -171,7 +149,11 @@ static void authorise(ApiReq *r, const char *path, bool resource)
         reply_error(r, &err);
         return;
     }
-    const char *name = r->name ? r->name : resource ? selected_name(r) : NULL;
+    const char *name = r->name;
+    if (!name && resource && (str_eq(r->verb, "list") || str_eq(r->verb, "watch"))) {
+        /* So rules with resourceNames allow it, as the API server's own authorizer does. */
+        name = field_selector_name(r->a, str_or(http_query(r->http, "fieldSelector"), ""));
+    }
     char *lower = arena_strdup(r->a, r->method);
     for (char *c = lower; *c; c++) {
         *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
@@ -186,11 +168,17 @@ static void authorise(ApiReq *r, const char *path, bool resource)
                              : (Attr){.verb = lower, .path = path};
     if (!rbac_allowed(r->store, &r->who, &at)) {
         rbac_denied(r->a, &r->who, &at, &err);
+        r->name = name; /* for the details */
         reply_error(r, &err);
+    } else if (!resource && !is_discovery(path)) {
+        reply_not_found(r);
     } else if (!resource) {
         handle_discovery(r, path);
     } else if (is_review(r)) {
         handle_review(r);
+    } else if (r->kind && !r->name && r->verb && str_eq(r->verb, "create") && !r->ns &&
+               kind_namespaced(r->kind)) {
+        reply_method(r); /* all namespaces can be read at once, not written */
     } else if (!r->kind || !place_fits(r)) {
         reply_not_found(r);
     } else {
@@ -207,17 +195,6 @@ static void handle(ApiReq *r)
 {
     const char *path = http_path(r->http);
     bool resource = !is_discovery(path) && parse_path(r, path);
-    if (!resource && !is_discovery(path)) {
-        r->kind = NULL;
-        Error err = {0};
-        if (auth_identify(r->srv->app->auth, r->a, http_header(r->http, "authorization"), &r->who,
-                          &err)) {
-            reply_error(r, &err);
-        } else {
-            reply_not_found(r);
-        }
-        return;
-    }
     r->verb = resource ? verb_of(r) : "get";
     if (!r->verb) {
         reply_method(r);

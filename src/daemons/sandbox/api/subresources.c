@@ -120,11 +120,12 @@ void handle_token(ApiReq *r)
     ErrCode rc = body_parse(r, &body, &err);
     int64_t ttl = js_int(body, "spec.expirationSeconds", 3600);
     if (!rc && ttl < 600) {
-        rc = err_set(&err, ERR_INVALID,
-                     "TokenRequest.authentication.k8s.io \"%s\" is invalid: "
-                     "spec.expirationSeconds: Invalid value: %lld: may not specify a duration less "
-                     "than 10 minutes",
-                     r->name, (long long)ttl);
+        Causes c = {r->causes};
+        cause_add(&c, CAUSE_INVALID, "spec.expirationSeconds",
+                  js_at(body, "spec.expirationSeconds"),
+                  "may not specify a duration less than 10 minutes");
+        r->options = "TokenRequest.authentication.k8s.io";
+        rc = err_set(&err, ERR_INVALID, "%s \"\" is invalid: ", r->options);
     }
     const cJSON *ref = js_at(body, "spec.boundObjectRef");
     const TokenSpec spec = {.ns = r->ns,
@@ -141,8 +142,7 @@ void handle_token(ApiReq *r)
     AUTO_JSON t = body ? js_dup(body) : cJSON_CreateObject();
     js_set_str(t, "kind", "TokenRequest");
     js_set_str(t, "apiVersion", "authentication.k8s.io/v1");
-    js_set_str(t, "metadata.name", r->name);
-    js_set_str(t, "metadata.namespace", r->ns);
+    js_obj(t, "metadata");
     js_set_str(t, "status.token", token);
     js_set(t, "status.expirationTimestamp", js_now(store_now_us(r->store) + ttl * 1000000));
     reply_json(r, 201, t);

@@ -202,8 +202,9 @@ static void images(StrBuf *b, const cJSON *o, int64_t now)
 
 static void selector_cell(StrBuf *b, const cJSON *o, int64_t now)
 {
-    const cJSON *m = js_at(o, "spec.selector.matchLabels");
-    join_map(b, m ? m : js_at(o, "spec.selector"));
+    const cJSON *of_pods = js_at(o, "spec.podSelector"), *sel = js_at(o, "spec.selector");
+    const cJSON *m = js_get(of_pods ? of_pods : sel, "matchLabels");
+    join_map(b, m || of_pods ? m : sel); /* of a Service, sel is the map itself */
     (void)now;
 }
 
@@ -220,21 +221,6 @@ static void job_duration(StrBuf *b, const cJSON *o, int64_t now)
     if (start) {
         since(b, start, done && clock_parse_rfc3339(done, &end) ? end : now);
     }
-}
-
-static void job_status(StrBuf *b, const cJSON *o, int64_t now)
-{
-    const cJSON *c;
-    const char *word = "Running";
-    js_each(c, js_at(o, "status.conditions"))
-    {
-        bool on = str_eq(js_str(c, "status"), "True");
-        word = on && str_eq(js_str(c, "type"), "Complete") ? "Complete"
-               : on && str_eq(js_str(c, "type"), "Failed") ? "Failed"
-                                                           : word;
-    }
-    strbuf_adds(b, word);
-    (void)now;
 }
 
 static void svc_ports(StrBuf *b, const cJSON *o, int64_t now)
@@ -397,6 +383,36 @@ static void role_ref(StrBuf *b, const cJSON *o, int64_t now)
     (void)now;
 }
 
+static void subjects(StrBuf *b, const cJSON *o, const char *kind)
+{
+    const cJSON *s;
+    js_each(s, js_get(o, "subjects"))
+    {
+        if (str_eq(js_str(s, "kind"), kind)) {
+            const char *ns = js_text(s, "namespace");
+            strbuf_addf(b, "%s%s%s%s", b->n ? ", " : "", ns, *ns ? "/" : "", js_text(s, "name"));
+        }
+    }
+}
+
+static void users(StrBuf *b, const cJSON *o, int64_t now)
+{
+    subjects(b, o, "User");
+    (void)now;
+}
+
+static void groups(StrBuf *b, const cJSON *o, int64_t now)
+{
+    subjects(b, o, "Group");
+    (void)now;
+}
+
+static void accounts(StrBuf *b, const cJSON *o, int64_t now)
+{
+    subjects(b, o, "ServiceAccount");
+    (void)now;
+}
+
 static void created_at(StrBuf *b, const cJSON *o, int64_t now)
 {
     strbuf_adds(b, js_text(o, "metadata.creationTimestamp"));
@@ -500,9 +516,9 @@ static const Column columns[KIND_COUNT][COLUMNS] = {
                          WIDE_FN("Selector", selector_cell)},
     [KIND_CONTROLLERREVISION] = {NAME, COL("Controller", "metadata.ownerReferences[0].name"),
                                  NUM("Revision", "revision"), AGE},
-    [KIND_JOB] = {NAME, FN("Status", job_status), FN("Completions", job_completions),
-                  FN("Duration", job_duration), AGE, WIDE_FN("Containers", containers),
-                  WIDE_FN("Images", images), WIDE_FN("Selector", selector_cell)},
+    [KIND_JOB] = {NAME, FN("Completions", job_completions), FN("Duration", job_duration), AGE,
+                  WIDE_FN("Containers", containers), WIDE_FN("Images", images),
+                  WIDE_FN("Selector", selector_cell)},
     [KIND_LEASE] = {NAME, COL("Holder", "spec.holderIdentity"), AGE},
     [KIND_ENDPOINTSLICE] = {NAME, COL("AddressType", "addressType"), FN("Ports", slice_ports),
                             FN("Endpoints", slice_endpoints), AGE},
@@ -512,8 +528,10 @@ static const Column columns[KIND_COUNT][COLUMNS] = {
                   NUM("Allowed Disruptions", "status.disruptionsAllowed"), AGE},
     [KIND_ROLE] = {NAME, FN("Created At", created_at)},
     [KIND_CLUSTERROLE] = {NAME, FN("Created At", created_at)},
-    [KIND_ROLEBINDING] = {NAME, FN("Role", role_ref), AGE},
-    [KIND_CLUSTERROLEBINDING] = {NAME, FN("Role", role_ref), AGE},
+    [KIND_ROLEBINDING] = {NAME, FN("Role", role_ref), AGE, WIDE_FN("Users", users),
+                          WIDE_FN("Groups", groups), WIDE_FN("ServiceAccounts", accounts)},
+    [KIND_CLUSTERROLEBINDING] = {NAME, FN("Role", role_ref), AGE, WIDE_FN("Users", users),
+                                 WIDE_FN("Groups", groups), WIDE_FN("ServiceAccounts", accounts)},
     [KIND_PRIORITYCLASS] = {NAME, NUM("Value", "value"), NUM("Global-Default", "globalDefault"),
                             AGE},
     [KIND_STORAGECLASS] = {FN("Name", sc_name), COL("Provisioner", "provisioner"),

@@ -49,17 +49,19 @@ static void send_event(Watch *w, const char *type, const cJSON *object)
     http_reply_chunk(w->r->http, b.p, b.n);
 }
 
-static void send_object(Watch *w, const char *type, const Obj *o)
+/* version: of the change that it is told for. */
+static void send_object(Watch *w, const char *type, const Obj *o, const Obj *version)
 {
+    const char *rv = js_text(version->json, "metadata.resourceVersion");
     AUTO_JSON body = NULL;
     if (w->form == FORM_TABLE) {
         body = table_new(o->kind, !w->columns_sent);
-        js_set_str(body, "metadata.resourceVersion", js_text(o->json, "metadata.resourceVersion"));
         table_add(body, o, store_now_us(w->r->store));
         w->columns_sent = true;
     } else {
         body = object_in_form(w->r, w->form, o);
     }
+    js_set_str(body, "metadata.resourceVersion", rv);
     send_event(w, type, body);
 }
 
@@ -86,16 +88,17 @@ static bool selected(const Watch *w, const Obj *o)
            field_selector_matches(w->q.fields, o->json);
 }
 
-/* An object that comes into or goes out of the selection is ADDED or DELETED to this watcher. */
+/* An object that comes into or goes out of the selection is ADDED or DELETED to this watcher; going
+ * out, it is shown as it was when it was in. */
 static void on_change(void *ctx, StoreChange ch, const Obj *now, const Obj *old)
 {
     Watch *w = ctx;
     bool was = ch != STORE_ADDED && selected(w, old), is = ch != STORE_DELETED && selected(w, now);
     w->rv = now->rv;
     if (is) {
-        send_object(w, was ? "MODIFIED" : "ADDED", now);
+        send_object(w, was ? "MODIFIED" : "ADDED", now, now);
     } else if (was) {
-        send_object(w, "DELETED", now);
+        send_object(w, "DELETED", ch == STORE_DELETED ? now : old, now);
     }
     if (w->live && http_chunk_unsent(w->r->http) > UNSENT_MAX) { /* too slow: it comes back */
         watch_end(&w->f);
@@ -121,7 +124,7 @@ static ErrCode begin(Watch *w, uint64_t rv)
     }
     w->rv = store_rv(s);
     for (const Obj **o = store_list(s, w->r->a, &w->q, NULL); *o; o++) {
-        send_object(w, "ADDED", *o);
+        send_object(w, "ADDED", *o, *o);
     }
     w->sw = store_watch(s, w->r->kind, on_change, w);
     return ERR_OK;
@@ -141,17 +144,12 @@ static void too_old(Watch *w, uint64_t rv)
 
 static ErrCode check(ApiReq *r, StoreQuery *q, uint64_t *ret_rv, Error *err)
 {
-    const char *text = str_or(http_query(r->http, "resourceVersion"), "0");
     if (http_query(r->http, "sendInitialEvents")) {
         return options_error(r, "ListOptions", CAUSE_FORBIDDEN, "sendInitialEvents", NULL, err);
     }
-    if (!str_to_u64(text, ret_rv)) {
-        return err_set(err, ERR_MALFORMED, "Invalid value: \"%s\": not a resourceVersion", text);
-    }
-    if (*ret_rv > store_rv(r->store)) {
-        return too_large_version(r, text, err);
-    }
-    return query_selectors(r, q, err);
+    ErrCode rc = query_match(r, err);
+    rc = rc ? rc : query_selectors(r, q, err);
+    return rc ? rc : query_version(r, ret_rv, err);
 }
 
 void handle_watch(ApiReq *r)

@@ -67,13 +67,16 @@ static bool in_group(const Identity *who, const char *group)
 static bool is_subject(const Identity *who, const cJSON *binding)
 {
     const cJSON *s;
+    const char *own = js_text(binding, "metadata.namespace"); /* of a RoleBinding */
     js_each(s, js_get(binding, "subjects"))
     {
         const char *kind = js_text(s, "kind"), *name = js_text(s, "name");
-        bool hit = str_eq(kind, "User")    ? str_eq(who->name, name)
-                   : str_eq(kind, "Group") ? in_group(who, name)
-                                           : who->ns && str_eq(who->service_account, name) &&
-                                                 str_eq(who->ns, js_text(s, "namespace"));
+        bool hit =
+            str_eq(kind, "User") ? str_eq(who->name, name)
+            : str_eq(kind, "Group")
+                ? in_group(who, name)
+                : who->ns && str_eq(who->service_account, name) &&
+                      str_eq(who->ns, *js_text(s, "namespace") ? js_text(s, "namespace") : own);
         if (hit) {
             return true;
         }

@@ -126,7 +126,8 @@ static ErrCode set_pending(Ctl *c, const Obj *claim, Error *err)
     else
         store_event(c->store, claim, "persistentvolume-controller", "Normal", "FailedBinding",
                     "no persistent volumes available for this claim and no storage class is set");
-    cJSON *st = cJSON_CreateObject();
+    const cJSON *old = js_get(claim->json, "status");
+    cJSON *st = old ? js_dup(old) : cJSON_CreateObject();
     js_set_str(st, "phase", "Pending");
     return ctl_status(c, claim, st, err);
 }

@@ -248,6 +248,14 @@ ErrCode ctl_delete(Ctl *c, const Obj *o, Error *err)
     return rc == ERR_NOT_FOUND || rc == ERR_CONFLICT ? ERR_OK : rc;
 }
 
+void ctl_count(cJSON *status, const char *name, int64_t n)
+{
+    if (n)
+        js_set_int(status, name, n);
+    else
+        js_del(status, name);
+}
+
 ErrCode ctl_status(Ctl *c, const Obj *o, cJSON *status, Error *err)
 {
     if (js_equal(status, js_get(o->json, "status"))) {
@@ -279,8 +287,7 @@ cJSON *pod_from_template(const Obj *owner, const cJSON *template, const char *na
     const cJSON *finalizers = js_at(template, "metadata.finalizers");
     if (name)
         js_set_str(pod, "metadata.name", name);
-    else
-        js_set_str(pod, "metadata.generateName", arena_printf(a, "%s-", owner->name));
+    js_set_str(pod, "metadata.generateName", arena_printf(a, "%s-", owner->name));
     js_set_str(pod, "metadata.namespace", owner->ns);
     if (labels)
         js_set(pod, "metadata.labels", js_dup(labels));

@@ -55,6 +55,8 @@ ErrCode ctl_create(Ctl *c, const Kind *k, const char *ns, cJSON *obj, Error *err
 /* Delete with propagation Background; what is gone already is fine. */
 ErrCode ctl_delete(Ctl *c, const Obj *o, Error *err) MUST_USE;
 /* Write the status when it differs; takes it over. */
+/* A count of a status: zero is left out, as Go's omitempty does. */
+void ctl_count(cJSON *status, const char *name, int64_t n);
 ErrCode ctl_status(Ctl *c, const Obj *o, cJSON *status, Error *err) MUST_USE;
 
 bool pod_ready(const Obj *pod);

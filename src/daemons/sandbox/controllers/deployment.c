@@ -203,11 +203,11 @@ static ErrCode write_status(Deploy *d, Error *err)
     const cJSON *old = js_get(d->obj->json, "status");
     cJSON *st = old ? js_dup(old) : cJSON_CreateObject();
     js_set_int(st, "observedGeneration", js_int(d->obj->json, "metadata.generation", 0));
-    js_set_int(st, "replicas", total);
-    js_set_int(st, "updatedReplicas", updated);
-    js_set_int(st, "readyReplicas", ready);
-    js_set_int(st, "availableReplicas", ready);
-    js_set_int(st, "unavailableReplicas", want > ready ? want - ready : 0);
+    ctl_count(st, "replicas", total);
+    ctl_count(st, "updatedReplicas", updated);
+    ctl_count(st, "readyReplicas", ready);
+    ctl_count(st, "availableReplicas", ready);
+    ctl_count(st, "unavailableReplicas", want > ready ? want - ready : 0);
     const cJSON *roll_spec = js_at(d->obj->json, "spec.strategy.rollingUpdate.maxUnavailable");
     bool enough = ready >= want - roll_amount(roll_spec, (int)want, false, 25);
     bool done = updated == want && total == want && ready >= want;

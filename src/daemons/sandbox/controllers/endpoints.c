@@ -61,7 +61,8 @@ static cJSON *ports_of(const Eps *e)
         if (!number)
             continue;
         cJSON *p = cJSON_CreateObject();
-        js_set_str(p, "name", js_text(port, "name"));
+        if (*js_text(port, "name"))
+            js_set_str(p, "name", js_text(port, "name"));
         js_set_int(p, "port", number);
         js_set_str(p, "protocol", str_or(js_str(port, "protocol"), "TCP"));
         cJSON_AddItemToArray(list, p);
@@ -79,10 +80,11 @@ static cJSON *pod_reference(const Obj *pod)
     return ref;
 }
 
-static const char *host_name(const Obj *pod)
+/* Its name below the Service, which it has only below the one that is its subdomain. */
+static const char *host_name(const Eps *e, const Obj *pod)
 {
-    const char *sub = js_text(pod->json, "spec.subdomain");
-    return *sub ? js_str(pod->json, "spec.hostname") : NULL;
+    bool own = str_eq(js_str(pod->json, "spec.subdomain"), e->svc->name);
+    return own ? js_str(pod->json, "spec.hostname") : NULL;
 }
 
 static cJSON *subset_of(const Eps *e)
@@ -92,8 +94,8 @@ static cJSON *subset_of(const Eps *e)
         const Obj *pod = e->pods[i];
         cJSON *addr = cJSON_CreateObject();
         js_set_str(addr, "ip", js_text(pod->json, "status.podIP"));
-        if (host_name(pod))
-            js_set_str(addr, "hostname", host_name(pod));
+        if (host_name(e, pod))
+            js_set_str(addr, "hostname", host_name(e, pod));
         js_set_str(addr, "nodeName", js_text(pod->json, "spec.nodeName"));
         js_set(addr, "targetRef", pod_reference(pod));
         cJSON_AddItemToArray(js_arr(subset, is_ready(e, pod) ? "addresses" : "notReadyAddresses"),
@@ -111,6 +113,8 @@ static cJSON *endpoints_of(const Eps *e)
     js_set_str(o, "metadata.namespace", e->svc->ns);
     if (labels)
         js_set(o, "metadata.labels", js_dup(labels));
+    if (str_eq(js_str(e->svc->json, "spec.clusterIP"), "None"))
+        js_set_str(o, "metadata.labels[service.kubernetes.io/headless]", "");
     cJSON *subsets = js_arr(o, "subsets");
     if (e->n)
         cJSON_AddItemToArray(subsets, subset_of(e));
@@ -125,8 +129,8 @@ static cJSON *slice_endpoint(const Eps *e, const Obj *pod)
     js_set_bool(ep, "conditions.ready", is_ready(e, pod));
     js_set_bool(ep, "conditions.serving", pod_ready(pod));
     js_set_bool(ep, "conditions.terminating", obj_deleting(pod));
-    if (host_name(pod))
-        js_set_str(ep, "hostname", host_name(pod));
+    if (host_name(e, pod))
+        js_set_str(ep, "hostname", host_name(e, pod));
     js_set_str(ep, "nodeName", js_text(pod->json, "spec.nodeName"));
     js_set(ep, "targetRef", pod_reference(pod));
     return ep;

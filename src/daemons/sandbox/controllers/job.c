@@ -64,7 +64,7 @@ static void add_end(Ctl *c, const Obj *job, cJSON *st, JobEnd end)
     static const struct {
         const char *type, *reason, *message;
     } ends[] = {
-        [JOB_COMPLETE] = {"Complete", "Completed", "Job completed"},
+        [JOB_COMPLETE] = {"Complete", "", ""},
         [JOB_BACKOFF_EXCEEDED] = {"Failed", "BackoffLimitExceeded",
                                   "Job has reached the specified backoff limit"},
         [JOB_DEADLINE] = {"Failed", "DeadlineExceeded",
@@ -73,15 +73,18 @@ static void add_end(Ctl *c, const Obj *job, cJSON *st, JobEnd end)
     cJSON *cond = cJSON_CreateObject();
     js_set_str(cond, "type", ends[end].type);
     js_set_str(cond, "status", "True");
-    js_set_str(cond, "reason", ends[end].reason);
-    js_set_str(cond, "message", ends[end].message);
+    if (*ends[end].reason) {
+        js_set_str(cond, "reason", ends[end].reason);
+        js_set_str(cond, "message", ends[end].message);
+    }
     js_set(cond, "lastProbeTime", js_now(store_now_us(c->store)));
     js_set(cond, "lastTransitionTime", js_now(store_now_us(c->store)));
     cJSON_AddItemToArray(js_arr(st, "conditions"), cond);
     if (end == JOB_COMPLETE)
         js_set(st, "completionTime", js_now(store_now_us(c->store)));
     store_event(c->store, job, "job-controller", end == JOB_COMPLETE ? "Normal" : "Warning",
-                ends[end].reason, "%s", ends[end].message);
+                end == JOB_COMPLETE ? "Completed" : ends[end].reason, "%s",
+                end == JOB_COMPLETE ? "Job completed" : ends[end].message);
 }
 
 static ErrCode write_status(Ctl *c, const Obj *job, const JobState *s, JobEnd end, Error *err)
@@ -90,9 +93,10 @@ static ErrCode write_status(Ctl *c, const Obj *job, const JobState *s, JobEnd en
     cJSON *st = old ? js_dup(old) : cJSON_CreateObject();
     if (!js_get(st, "startTime") && !s->suspended)
         js_set(st, "startTime", js_now(store_now_us(c->store)));
-    js_set_int(st, "active", end == JOB_GOES_ON ? s->active : 0);
-    js_set_int(st, "succeeded", s->succeeded);
-    js_set_int(st, "failed", s->failed);
+    bool stopped = end == JOB_BACKOFF_EXCEEDED || end == JOB_DEADLINE;
+    ctl_count(st, "active", end == JOB_GOES_ON ? s->active : 0);
+    ctl_count(st, "succeeded", s->succeeded);
+    ctl_count(st, "failed", s->failed + (stopped ? s->active : 0)); /* those we stop have failed */
     if (end != JOB_GOES_ON)
         add_end(c, job, st, end);
     return ctl_status(c, job, st, err);

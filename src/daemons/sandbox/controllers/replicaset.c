@@ -39,9 +39,9 @@ static ErrCode write_status(Ctl *c, const Obj *rs, const Obj **pods, size_t n, E
     cJSON *st = old ? js_dup(old) : cJSON_CreateObject();
     js_set_int(st, "observedGeneration", js_int(rs->json, "metadata.generation", 0));
     js_set_int(st, "replicas", (int64_t)n);
-    js_set_int(st, "fullyLabeledReplicas", (int64_t)n);
-    js_set_int(st, "readyReplicas", ready);
-    js_set_int(st, "availableReplicas", ready);
+    ctl_count(st, "fullyLabeledReplicas", (int64_t)n);
+    ctl_count(st, "readyReplicas", ready);
+    ctl_count(st, "availableReplicas", ready);
     return ctl_status(c, rs, st, err);
 }
 

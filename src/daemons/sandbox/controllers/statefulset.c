@@ -168,10 +168,10 @@ static ErrCode write_status(Sts *s, Error *err)
     cJSON *st = old ? js_dup(old) : cJSON_CreateObject();
     js_set_int(st, "observedGeneration", js_int(s->obj->json, "metadata.generation", 0));
     js_set_int(st, "replicas", replicas);
-    js_set_int(st, "readyReplicas", ready);
+    ctl_count(st, "readyReplicas", ready);
     js_set_int(st, "availableReplicas", ready);
-    js_set_int(st, "currentReplicas", current);
-    js_set_int(st, "updatedReplicas", updated);
+    ctl_count(st, "currentReplicas", current);
+    ctl_count(st, "updatedReplicas", updated);
     js_set_str(st, "currentRevision", s->current);
     js_set_str(st, "updateRevision", s->update);
     js_set_int(st, "collisionCount", 0);

@@ -41,8 +41,8 @@ void crilog_format(StrBuf *out, StrBuf *rest, const char *head, StrView data, bo
         data.p += take;
         data.n -= take;
     }
-    if (end && rest->n) {
-        emit(out, head, 'F', strbuf_str(rest), rest->n);
+    if (end && rest->n) { /* a last line without its end */
+        emit(out, head, 'P', strbuf_str(rest), rest->n);
         strbuf_reset(rest);
     }
 }

@@ -90,6 +90,19 @@ static bool all_ready(const Pod *p)
     return true;
 }
 
+/* "containers with unready status: [a b]", as the two conditions about readiness say. */
+static void name_unready(const Pod *p, cJSON *conditions)
+{
+    AUTO_STRBUF b = {0};
+    for (size_t i = 0; i < p->n; i++)
+        if (!p->ctrs[i].init && (p->ctrs[i].phase != CTR_RUNNING || !p->ctrs[i].ready))
+            strbuf_addf(&b, "%s%s", b.n ? " " : "containers with unready status: [",
+                        p->ctrs[i].name);
+    strbuf_addc(&b, ']');
+    js_set_str(js_find(conditions, "type", "Ready"), "message", strbuf_str(&b));
+    js_set_str(js_find(conditions, "type", "ContainersReady"), "message", strbuf_str(&b));
+}
+
 static void set_containers(const Pod *p, const PodPlan *plan, cJSON *st)
 {
     cJSON *init = cJSON_CreateArray(), *plain = cJSON_CreateArray();
@@ -128,6 +141,8 @@ cJSON *podstatus_build(const Pod *p, const PodPlan *plan)
     set_condition(conditions, "Ready", ready, why);
     set_condition(conditions, "ContainersReady", ready, why);
     set_condition(conditions, "PodScheduled", true, NULL);
+    if (!ready && plan->phase != PHASE_SUCCEEDED)
+        name_unready(p, conditions);
     set_addresses(p, st);
     js_set(st, "startTime", js_now(p->started_us));
     set_containers(p, plan, st);

@@ -188,6 +188,32 @@ static void check_port(Admission *ad, Map *names, const cJSON *p, int i)
     }
 }
 
+/* A cluster address that was asked for. */
+static void check_address(Admission *ad, const char *ip)
+{
+    struct in_addr one, base;
+    char net[64];
+    uint64_t bits = 0;
+    const char *cidr = str_or(store_service_cidr(ad->store), "198.18.8.0/21");
+    snprintf(net, sizeof net, "%s", cidr);
+    net[strcspn(net, "/")] = '\0';
+    (void)str_to_u64(cidr + strcspn(cidr, "/") + 1, &bits);
+    if (!inet_pton(AF_INET, ip, &one)) {
+        cause_add(&ad->causes, CAUSE_INVALID, "spec.clusterIPs[0]",
+                  js_at(ad->obj, "spec.clusterIP"),
+                  "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+        return;
+    }
+    bool in = inet_aton(net, &base) && bits > 0 && bits < 32 &&
+              (ntohl(one.s_addr) ^ ntohl(base.s_addr)) >> (32 - bits) == 0;
+    if (!ad->old && !in) {
+        cause_add(&ad->causes, CAUSE_INVALID, "spec.clusterIPs", js_at(ad->obj, "spec.clusterIPs"),
+                  "failed to allocated ip:%s with error:provided IP is not in the valid range. The "
+                  "range of valid IPs is %s",
+                  ip, cidr);
+    }
+}
+
 void validate_service(Admission *ad)
 {
     const char *ip = js_text(ad->obj, "spec.clusterIP"), *type = js_text(ad->obj, "spec.type");
@@ -206,6 +232,9 @@ void validate_service(Admission *ad)
         cause_add(&ad->causes, CAUSE_INVALID, "spec.clusterIPs[0]",
                   js_at(ad->obj, "spec.clusterIP"), "may not be set to 'None' for %s services",
                   type);
+    }
+    if (*ip && !str_eq(ip, "None") && !str_eq(type, "ExternalName")) {
+        check_address(ad, ip);
     }
     Map *names = map_new();
     const cJSON *p;

@@ -66,19 +66,23 @@ static cJSON *find_element(const Type *list, const cJSON *in, const cJSON *like)
 
 /* ---- building sets ---- */
 
-cJSON *fields_of(const Type *t, const cJSON *v)
+/* dots: a map is a member too, beside what is in it: as an update owns it. */
+static cJSON *fields_set(const Type *t, const cJSON *v, bool dots)
 {
     cJSON *set = cJSON_CreateObject();
     const cJSON *m;
     if (granular(t) && cJSON_IsObject(v)) {
         js_each(m, v)
         {
-            put(&set, field_key(m->string), fields_of(schema_member(t, m->string), m));
+            put(&set, field_key(m->string), fields_set(schema_member(t, m->string), m, dots));
+        }
+        if (dots && set->child && t->shape == SHAPE_MAP) {
+            cJSON_AddItemToObject(set, ".", cJSON_CreateObject());
         }
     } else if (granular_list(t) && cJSON_IsArray(v)) {
         js_each(m, v)
         {
-            cJSON *sub = t->set ? cJSON_CreateObject() : fields_of(t->elem, m);
+            cJSON *sub = t->set ? cJSON_CreateObject() : fields_set(t->elem, m, dots);
             if (!t->set) {
                 cJSON_AddItemToObject(sub, ".", cJSON_CreateObject());
             }
@@ -88,14 +92,15 @@ cJSON *fields_of(const Type *t, const cJSON *v)
     return set;
 }
 
-/* A whole subtree that came or went: its map is a member too. */
+cJSON *fields_of(const Type *t, const cJSON *v)
+{
+    return fields_set(t, v, false);
+}
+
+/* A whole subtree that came or went. */
 static cJSON *whole(const Type *t, const cJSON *v)
 {
-    cJSON *set = fields_of(t, v);
-    if (set->child && t && t->shape == SHAPE_MAP) {
-        cJSON_AddItemToObject(set, ".", cJSON_CreateObject());
-    }
-    return set;
+    return fields_set(t, v, true);
 }
 
 /* What b has that a has not, and, with `values`, what differs. NULL: nothing. */
@@ -117,7 +122,7 @@ static cJSON *beyond(const Type *t, const cJSON *a, const cJSON *b, bool values)
         {
             const cJSON *was = find_element(t, a, m);
             cJSON *sub = was ? (t->set ? NULL : beyond(t->elem, was, m, values))
-                             : fields_of(t->set ? NULL : t->elem, m);
+                             : whole(t->set ? NULL : t->elem, m);
             if (!was && !t->set) {
                 cJSON_AddItemToObject(sub, ".", cJSON_CreateObject());
             }

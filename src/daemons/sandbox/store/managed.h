@@ -34,4 +34,7 @@ typedef struct Apply {
     const Manager *manager;
     bool force;
 } Apply;
+/* Only known fields, lists where lists belong, no key twice in a keyed list; the words are
+ * Kubernetes'. */
+ErrCode apply_typed(const Type *t, const cJSON *config, const char *path, Error *err) MUST_USE;
 ErrCode managed_apply(const Apply *ap, cJSON *live, Causes *c, Error *err) MUST_USE;

@@ -112,7 +112,8 @@ static bool json_op(Arena *a, cJSON **doc, const cJSON *op)
         if (there && pl.parent && cJSON_IsArray(pl.parent)) {
             return cJSON_ReplaceItemViaPointer(pl.parent, there, js_dup(value));
         }
-        return there && put_at(doc, &pl, js_dup(value));
+        bool member = found && pl.parent && cJSON_IsObject(pl.parent); /* made when absent, too */
+        return (there || member) && put_at(doc, &pl, js_dup(value));
     }
     if (str_eq(kind, "test")) {
         return there ? js_equal(there, value) || (cJSON_IsNull(there) && !value)
@@ -141,7 +142,9 @@ ErrCode patch_json(cJSON **doc, const cJSON *patch, Error *err)
 {
     AUTO_ARENA a = arena_new();
     if (!cJSON_IsArray(patch) || cJSON_GetArraySize(patch) > PATCH_OPS) {
-        return err_set(err, ERR_MALFORMED, "a JSON patch is an array of at most %d operations",
+        return err_set(err, ERR_MALFORMED,
+                       "json: cannot unmarshal into Go value of type "
+                       "jsonpatch.Patch: no array of at most %d operations",
                        PATCH_OPS);
     }
     const cJSON *op;

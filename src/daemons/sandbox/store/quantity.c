@@ -1,6 +1,7 @@
 #include "store/quantity.h"
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct {
@@ -45,6 +46,31 @@ bool quantity_parse(const char *text, int64_t *ret_milli)
     double milli = ceil(v * factor * 1000 - 1e-6);
     *ret_milli = milli > 9.2e18 ? INT64_MAX : milli < -9.2e18 ? INT64_MIN : (int64_t)milli;
     return true;
+}
+
+bool quantity_canonical(const char *text, char ret[QUANTITY_TEXT])
+{
+    static const char *const decimal[] = {"m", "", "k", "M", "G", "T", "P", "E"};
+    static const char *const binary[] = {"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
+    int64_t v;
+    size_t n = strlen(text);
+    bool exponent = strpbrk(text, "eE") && n && isdigit((unsigned char)text[n - 1]);
+    if (exponent || strpbrk(text, "nu") || !quantity_parse(text, &v) || llabs(v) > INT64_MAX / 4) {
+        return false;
+    }
+    size_t u = 0;
+    if (n && text[n - 1] == 'i' && v % 1000 == 0) {
+        for (v /= 1000; v && v % 1024 == 0 && u < 6; u++) {
+            v /= 1024;
+        }
+    } else {
+        for (; v % 1000 == 0 && u < 7 && (v || u < 1); u++) {
+            v /= 1000;
+        }
+        u += 16; /* of the other list */
+    }
+    snprintf(ret, QUANTITY_TEXT, "%lld%s", (long long)v, u < 16 ? binary[u] : decimal[u - 16]);
+    return !str_eq(ret, text);
 }
 
 char *quantity_text(Arena *a, int64_t milli, bool binary)

@@ -4,5 +4,9 @@
 
 /* In thousandths, saturating at INT64_MAX; false when the text is no quantity. */
 bool quantity_parse(const char *text, int64_t *ret_milli);
+/* The way in which the API server writes it: "0.5" is 500m, 1024Mi is 1Gi. False when it stands so
+ * already, or is no quantity of whole thousandths. */
+enum { QUANTITY_TEXT = 40 };
+bool quantity_canonical(const char *text, char ret[QUANTITY_TEXT]);
 /* Whole units where possible, else milli: for sums ("1500m"). binary: Ki/Mi/Gi where it divides. */
 char *quantity_text(Arena *a, int64_t milli, bool binary);

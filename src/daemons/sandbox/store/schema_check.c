@@ -100,6 +100,23 @@ static ErrCode refuse(const Decode *d, const char *fmt, const char *detail)
                    k->kind, k->version, k->kind, fmt, detail);
 }
 
+/* metav1.MicroTime: six digits behind the second, no more and no fewer. */
+static bool is_micro_field(const char *name)
+{
+    static const char *const names[] = {"acquireTime", "renewTime", "eventTime",
+                                        "lastObservedTime"};
+    bool is = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        is = is || str_eq(names[i], name);
+    }
+    return is;
+}
+
+static bool is_micro_time(const char *s)
+{
+    return strlen(s) > 26 && s[19] == '.' && strspn(s + 20, "0123456789") == 6;
+}
+
 /* Values that are text in JSON but more than text in Go. */
 static ErrCode check_text(const Decode *d, const Type *t, const cJSON *v)
 {
@@ -111,8 +128,13 @@ static ErrCode check_text(const Decode *d, const Type *t, const cJSON *v)
                       "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
                       "");
     }
-    if (t->shape == SHAPE_TIME && *s && !clock_parse_rfc3339(s, &any)) {
-        return refuse(d, "parsing time: not RFC 3339: ", s);
+    bool micro = t->shape == SHAPE_TIME && is_micro_field(v->string);
+    if (t->shape == SHAPE_TIME && *s &&
+        (!clock_parse_rfc3339(s, &any) || (micro && !is_micro_time(s)))) {
+        return refuse(d,
+                      micro ? "parsing time: not as 2006-01-02T15:04:05.000000Z: "
+                            : "parsing time: not RFC 3339: ",
+                      s);
     }
     if (t->shape == SHAPE_BYTES) {
         AUTO_ARENA a = arena_new();
@@ -139,6 +161,7 @@ static ErrCode decode_member(const Decode *d, const Type *t, cJSON *o, cJSON *m,
     char *at = xasprintf("%s%s%s", path, *path ? "." : "", m->string);
     const Type *mt = schema_member(t, m->string);
     ErrCode rc = ERR_OK;
+    char number[QUANTITY_TEXT];
     if (!mt) {
         if (d->unknown) {
             char *text = xasprintf("unknown field \"%s\"", at);
@@ -156,6 +179,9 @@ static ErrCode decode_member(const Decode *d, const Type *t, cJSON *o, cJSON *m,
         char text[40];
         snprintf(text, sizeof text, "%.15g", m->valuedouble);
         replace_text(o, m, text);
+    } else if (mt->shape == SHAPE_QUANTITY && cJSON_IsString(m) &&
+               quantity_canonical(m->valuestring, number)) {
+        replace_text(o, m, number);
     } else {
         rc = decode(d, mt, t->shape == SHAPE_OBJECT ? t->name : "", m, at);
         if (!rc && !m->child && (mt->shape == SHAPE_LIST || mt->shape == SHAPE_MAP)) {
@@ -214,6 +240,17 @@ static void go_map(StrBuf *b, const cJSON *map)
     strbuf_addc(b, '}');
 }
 
+static void go_texts(StrBuf *b, const cJSON *list)
+{
+    const cJSON *m;
+    strbuf_adds(b, "[]string{");
+    js_each(m, list)
+    {
+        strbuf_addf(b, "%s\"%s\"", m == list->child ? "" : ", ", str_or(m->valuestring, ""));
+    }
+    strbuf_addc(b, '}');
+}
+
 static bool only_texts(const cJSON *o)
 {
     const cJSON *m;
@@ -223,21 +260,31 @@ static bool only_texts(const cJSON *o)
             return false;
         }
     }
-    return cJSON_IsObject(o);
+    return true;
 }
 
 /* Objects as Go's %#v prints the few that turn up in messages. */
-static void go_value(StrBuf *b, const cJSON *v)
+static void go_value(StrBuf *b, const char *field, const cJSON *v)
 {
     const cJSON *labels = js_get(v, "matchLabels");
-    if (labels && !js_get(v, "matchExpressions")) {
+    size_t n = strlen(field);
+    bool selector = n >= 8 && str_eq(field + n - 8, "selector") && cJSON_IsObject(v);
+    if (selector && !js_get(v, "matchExpressions")) {
         strbuf_adds(b, "v1.LabelSelector{MatchLabels:");
-        go_map(b, labels);
+        if (labels) {
+            go_map(b, labels);
+        } else {
+            strbuf_adds(b, "map[string]string(nil)");
+        }
         strbuf_adds(b, ", MatchExpressions:[]v1.LabelSelectorRequirement(nil)}");
+    } else if (cJSON_IsNull(v)) {
+        strbuf_adds(b, "\"null\"");
+    } else if (cJSON_IsArray(v) && only_texts(v)) {
+        go_texts(b, v);
     } else if (js_get(v, "apiGroup") && js_get(v, "kind") && js_get(v, "name")) {
         strbuf_addf(b, "rbac.RoleRef{APIGroup:\"%s\", Kind:\"%s\", Name:\"%s\"}",
                     js_text(v, "apiGroup"), js_text(v, "kind"), js_text(v, "name"));
-    } else if (only_texts(v) && v->child) {
+    } else if (cJSON_IsObject(v) && only_texts(v) && v->child) {
         go_map(b, v);
     } else if (cJSON_IsObject(v) && !v->child) {
         strbuf_adds(b, "map[string]string(nil)");
@@ -266,7 +313,7 @@ void cause_add(Causes *c, CauseKind kind, const char *field, const cJSON *value,
     strbuf_adds(&b, words[kind].text);
     if (value) {
         strbuf_adds(&b, ": ");
-        go_value(&b, value);
+        go_value(&b, field, value);
     }
     size_t before = b.n;
     va_list ap;
@@ -297,11 +344,22 @@ static void check_enum(const Type *t, const cJSON *v, const char *path, Causes *
     cause_add(c, CAUSE_UNSUPPORTED, path, v, "supported values: %s", strbuf_str(&all));
 }
 
+/* Validated by its kind's own code, in other words or not at all. */
+static bool checked_elsewhere(const Type *t, const Field *f)
+{
+    return str_eq(t->name, "OwnerReference") ||
+           (str_eq(t->name, "StatefulSetSpec") && str_eq(f->name, "template")) ||
+           (str_eq(t->name, "RoleRef") && str_eq(f->name, "kind"));
+}
+
 static void validate_members(const Type *t, const cJSON *o, const char *path, Causes *c)
 {
     for (size_t i = 0; i < t->field_count; i++) {
         const Field *f = &t->fields[i];
         const cJSON *m = js_get(o, f->name);
+        if (checked_elsewhere(t, f)) {
+            continue;
+        }
         char *at = xasprintf("%s%s%s", path, *path ? "." : "", f->name);
         bool empty = (cJSON_IsString(m) && !*m->valuestring) || (cJSON_IsArray(m) && !m->child);
         if (f->required && (!m || empty)) {

@@ -28,7 +28,7 @@ const TypeRow schema_rows[] = {
  " containers#2!:[]Container@name ephemeralContainers#34:[]any"
  " restartPolicy#3:s{Always|OnFailure|Never}=Always terminationGracePeriodSeconds#4*:l=30"
  " activeDeadlineSeconds#5*:l"
- " dnsPolicy#6:s{ClusterFirst|ClusterFirstWithHostNet|Default|None}=ClusterFirst"
+ " dnsPolicy#6:s{ClusterFirstWithHostNet|ClusterFirst|Default|None}=ClusterFirst"
  " nodeSelector#7:map(s)~ serviceAccountName#8:s serviceAccount#9:s"
  " automountServiceAccountToken#21*:b nodeName#10:s hostNetwork#11:b hostPID#12:b hostIPC#13:b"
  " hostUsers#37*:b shareProcessNamespace#27*:b securityContext#14+:PodSecurityContext"
@@ -81,7 +81,7 @@ const TypeRow schema_rows[] = {
  " terminationMessagePolicy#20:s{File|FallbackToLogsOnError}=File"
  " imagePullPolicy#14:s{Always|IfNotPresent|Never} securityContext#15:SecurityContext stdin#16:b"
  " stdinOnce#17:b tty#18:b"},
-{"ContainerPort", "name#1:s hostPort#2:p containerPort#3!:p protocol#4:s{TCP|UDP|SCTP}=TCP"
+{"ContainerPort", "name#1:s hostPort#2:p containerPort#3!:p protocol#4:s{SCTP|TCP|UDP}=TCP"
  " hostIP#5:s"},
 {"EnvFromSource", "prefix#1:s configMapRef#2:OptionalReference secretRef#3:OptionalReference"},
 {"OptionalReference", "name#1.1:s optional#2*:b"},
@@ -150,7 +150,7 @@ const TypeRow schema_rows[] = {
  " healthCheckNodePort#12:i publishNotReadyAddresses#13:b sessionAffinityConfig#14:any"
  " ipFamilies#19:[]s ipFamilyPolicy#17*:s allocateLoadBalancerNodePorts#20*:b"
  " loadBalancerClass#21*:s internalTrafficPolicy#22*:s{Cluster|Local}"},
-{"ServicePort", "name#1:s protocol#2:s{TCP|UDP|SCTP}=TCP appProtocol#6*:s port#3!:p"
+{"ServicePort", "name#1:s protocol#2:s{SCTP|TCP|UDP}=TCP appProtocol#6*:s port#3!:p"
  " targetPort#4:x nodePort#5:n"},
 {"ServiceStatus", "loadBalancer#1:LoadBalancerStatus conditions#2:[]Condition@type"},
 {"LoadBalancerStatus", "ingress#1:[]LoadBalancerIngress"},

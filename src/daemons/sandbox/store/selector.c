@@ -285,6 +285,19 @@ ErrCode field_selector_parse(Arena *a, const Kind *k, const char *text, const Se
     return ERR_OK;
 }
 
+const char *field_selector_name(Arena *a, const char *text)
+{
+    StrView rest = sv_trim(sv(text));
+    while (rest.n) {
+        Need r = {0};
+        if (parse_term(a, next_term(&rest), &r) && r.op == OP_IN && r.n == 1 &&
+            str_eq(r.key, "metadata.name")) {
+            return r.values[0];
+        }
+    }
+    return NULL;
+}
+
 bool field_selector_matches(const Selector *s, const cJSON *obj)
 {
     for (const Need *r = s ? s->first : NULL; r; r = r->next) {

@@ -4,6 +4,8 @@
 #include "store/kind.h"
 
 typedef struct Selector Selector;
+/* The one name that a field selector leaves, or NULL: rights on one object cover a list of it. */
+const char *field_selector_name(Arena *a, const char *text);
 /* "a=b,c!=d,e in (f,g),!h"; empty text matches everything. Errors in Kubernetes' words. */
 ErrCode selector_parse(Arena *a, const char *text, const Selector **ret, Error *err) MUST_USE;
 /* {matchLabels, matchExpressions}; NULL object: matches nothing (as a controller's selector does).

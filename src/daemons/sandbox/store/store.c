@@ -375,6 +375,11 @@ static void tell(StoreWatch *w, const Change *c)
     }
 }
 
+void store_forget(Store *s)
+{
+    s->history_from = s->rv;
+}
+
 ErrCode store_watch_from(Store *s, const Kind *k, uint64_t rv, StoreWatchFn fn, void *ctx,
                          StoreWatch **ret)
 {

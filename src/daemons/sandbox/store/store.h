@@ -131,6 +131,8 @@ StoreWatch *store_watch(Store *s, const Kind *k /* NULL: every kind */, StoreWat
 ErrCode store_watch_from(Store *s, const Kind *k, uint64_t rv, StoreWatchFn fn, void *ctx,
                          StoreWatch **ret);
 void store_watch_stop(StoreWatch *w); /* also from inside a callback */
+/* Changes up to now are forgotten: a watch from before is too old. */
+void store_forget(Store *s);
 /* Tell what has not been told. wake is called when there is something and nothing was before: the
  * process defers store_dispatch to the next turn of the loop; unit tests call it themselves. */
 void store_set_wake(Store *s, void (*wake)(void *ctx), void *ctx);

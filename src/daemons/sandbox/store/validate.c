@@ -1,6 +1,7 @@
 #include "store/admit.h"
 #include "store/names.h"
 #include "store/quantity.h"
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -61,6 +62,74 @@ static void validate_annotations(Causes *c, const cJSON *notes, const char *path
     }
 }
 
+static bool has_text(const cJSON *list, const char *text)
+{
+    const cJSON *m;
+    js_each(m, list)
+    {
+        if (str_eq(cJSON_GetStringValue(m), text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void validate_finalizers(Admission *ad, const cJSON *list)
+{
+    AUTO_STRBUF fresh = {0};
+    const cJSON *f;
+    int i = 0;
+    js_each(f, list)
+    {
+        const char *text = str_or(cJSON_GetStringValue(f), "");
+        const char *bad = name_qualified(text);
+        char path[48];
+        snprintf(path, sizeof path, "metadata.finalizers[%d]", i++);
+        bool standard = str_eq(text, "kubernetes") || str_eq(text, "orphan") ||
+                        str_eq(text, "foregroundDeletion");
+        if (bad) {
+            cause_add(&ad->causes, CAUSE_INVALID, "metadata.finalizers", f, "%s", bad);
+        } else if (!strchr(text, '/') && !standard) {
+            cause_add(&ad->causes, CAUSE_INVALID, path, f,
+                      "name is neither a standard finalizer name nor is it fully qualified");
+        }
+        if (!has_text(js_at(ad->old, "metadata.finalizers"), text)) {
+            strbuf_addf(&fresh, "%s\"%s\"", fresh.n ? ", " : "", text);
+        }
+    }
+    if (fresh.n && js_at(ad->old, "metadata.deletionTimestamp")) {
+        cause_add(&ad->causes, CAUSE_FORBIDDEN, "metadata.finalizers", NULL,
+                  "no new finalizers can be added if the object is being deleted, found new "
+                  "finalizers []string{%s}",
+                  strbuf_str(&fresh));
+    }
+}
+
+static void validate_owners(Causes *c, const cJSON *list)
+{
+    static const char *const needed[] = {"apiVersion", "kind", "name", "uid"};
+    static const char *const words[] = {"version must not be empty", "kind must not be empty",
+                                        "name must not be empty", "uid must not be empty"};
+    const cJSON *o;
+    int controllers = 0;
+    js_each(o, list)
+    {
+        for (size_t i = 0; i < 4; i++) {
+            char path[48];
+            AUTO_JSON empty = cJSON_CreateString("");
+            snprintf(path, sizeof path, "metadata.ownerReferences.%s", needed[i]);
+            if (!*js_text(o, needed[i])) {
+                cause_add(c, CAUSE_INVALID, path, empty, "%s", words[i]);
+            }
+        }
+        controllers += js_bool(o, "controller", false);
+    }
+    if (controllers > 1) {
+        cause_add(c, CAUSE_INVALID, "metadata.ownerReferences", list,
+                  "Only one reference can have Controller set to true.");
+    }
+}
+
 void validate_meta(Admission *ad)
 {
     Causes *c = &ad->causes;
@@ -74,24 +143,8 @@ void validate_meta(Admission *ad)
     }
     validate_labels(c, js_get(m, "labels"), "metadata.labels");
     validate_annotations(c, js_get(m, "annotations"), "metadata.annotations");
-    const cJSON *f;
-    js_each(f, js_get(m, "finalizers"))
-    {
-        const char *bad = name_qualified(str_or(cJSON_GetStringValue(f), ""));
-        if (bad) {
-            cause_add(c, CAUSE_INVALID, "metadata.finalizers", f, "%s", bad);
-        }
-        bool added = true;
-        const cJSON *o;
-        js_each(o, js_at(ad->old, "metadata.finalizers"))
-        {
-            added = added && !js_equal(o, f);
-        }
-        if (ad->old && added && js_at(ad->old, "metadata.deletionTimestamp")) {
-            cause_add(c, CAUSE_FORBIDDEN, "metadata.finalizers", f,
-                      "no new finalizers can be added if the object is being deleted");
-        }
-    }
+    validate_finalizers(ad, js_get(m, "finalizers"));
+    validate_owners(c, js_get(m, "ownerReferences"));
 }
 
 /* ---- workloads ---- */
@@ -105,25 +158,33 @@ static void immutable(Admission *ad, const char *path)
     }
 }
 
-static void validate_workload(Admission *ad, const char *what)
+/* The selector is one, and takes in what the template makes. */
+static void validate_selector(Admission *ad, const cJSON *labels, const char *what)
 {
     Causes *c = &ad->causes;
     const cJSON *sel = js_at(ad->obj, "spec.selector");
-    const cJSON *labels = js_at(ad->obj, "spec.template.metadata.labels");
-    const Selector *s;
+    const Selector *s = NULL;
     Error e = {0};
     if (sel && !js_count(sel, "matchLabels") && !js_count(sel, "matchExpressions")) {
         cause_add(c, CAUSE_INVALID, "spec.selector", sel, "empty selector is invalid for %s", what);
     } else if (sel && selector_from_object(ad->a, sel, &s, &e)) {
         cause_add(c, CAUSE_INVALID, "spec.selector", sel, "%s", e.msg);
-    } else if (sel && !selector_matches(s, labels)) {
+    } else if (!sel || !selector_matches(s, labels)) {
         AUTO_JSON empty = cJSON_CreateObject();
         cause_add(c, CAUSE_INVALID, "spec.template.metadata.labels", labels ? labels : empty,
                   "`selector` does not match template `labels`");
     }
+}
+
+static void validate_workload(Admission *ad, const char *what)
+{
+    Causes *c = &ad->causes;
+    const cJSON *labels = js_at(ad->obj, "spec.template.metadata.labels");
+    validate_selector(ad, labels, what);
     validate_labels(c, labels, "spec.template.metadata.labels");
-    validate_pod_spec(c, js_at(ad->obj, "spec.template.spec"), "spec.template.spec",
-                      js_at(ad->obj, "spec.volumeClaimTemplates"));
+    if (ad->kind != K(STATEFULSET)) { /* of a StatefulSet only its pods are looked at, later */
+        validate_pod_spec(c, js_at(ad->obj, "spec.template.spec"), "spec.template.spec", NULL);
+    }
     const cJSON *policy = js_at(ad->obj, "spec.template.spec.restartPolicy");
     if (!str_eq(cJSON_GetStringValue(policy), "Always")) {
         cause_add(c, CAUSE_UNSUPPORTED, "spec.template.spec.restartPolicy", policy,
@@ -162,8 +223,31 @@ static void validate_statefulset(Admission *ad)
     }
 }
 
+static void validate_strategy(Admission *ad)
+{
+    const cJSON *roll = js_at(ad->obj, "spec.strategy.rollingUpdate");
+    const cJSON *deadline = js_at(ad->obj, "spec.progressDeadlineSeconds");
+    const cJSON *max = js_get(roll, "maxUnavailable"), *surge = js_get(roll, "maxSurge");
+    if (str_eq(js_str(ad->obj, "spec.strategy.type"), "Recreate") && roll) {
+        cause_add(&ad->causes, CAUSE_FORBIDDEN, "spec.strategy.rollingUpdate", NULL,
+                  "may not be specified when strategy `type` is 'Recreate'");
+    } else if (cJSON_IsNumber(max) && cJSON_IsNumber(surge) && max->valuedouble == 0 &&
+               surge->valuedouble == 0) {
+        cause_add(&ad->causes, CAUSE_INVALID, "spec.strategy.rollingUpdate.maxUnavailable", NULL,
+                  "intstr.IntOrString{Type:0, IntVal:0, StrVal:\"\"}: may not be 0 when `maxSurge` "
+                  "is 0");
+    }
+    if (deadline && deadline->valuedouble <= (double)js_int(ad->obj, "spec.minReadySeconds", 0)) {
+        cause_add(&ad->causes, CAUSE_INVALID, "spec.progressDeadlineSeconds", deadline,
+                  "must be greater than minReadySeconds");
+    }
+}
+
 static void validate_deployment(Admission *ad)
 {
+    if (ad->kind == K(DEPLOYMENT)) {
+        validate_strategy(ad);
+    }
     validate_workload(ad, ad->kind == K(DEPLOYMENT) ? "deployment" : "replicaset");
     immutable(ad, "spec.selector");
 }
@@ -232,10 +316,14 @@ static void validate_data(Admission *ad)
         js_each(m, js_get(ad->obj, members[i]))
         {
             char *path = xasprintf("%s[%s]", members[i], m->string);
-            const char *bad = name_config_key(m->string);
+            const char *bad =
+                str_eq(m->string, "..") ? "must not be '..'" : name_config_key(m->string);
             AUTO_JSON key = cJSON_CreateString(m->string);
             if (bad) {
                 cause_add(&ad->causes, CAUSE_INVALID, path, key, "%s", bad);
+            } else if (i == 0 && js_get(js_get(ad->obj, "binaryData"), m->string)) {
+                cause_add(&ad->causes, CAUSE_INVALID, path, key,
+                          "duplicate of key present in binaryData");
             }
             free(path);
             total += strlen(str_or(cJSON_GetStringValue(m), ""));
@@ -287,8 +375,10 @@ static void validate_pvc(Admission *ad)
     } else if (quantity_parse(js_text(size, ""), &now) && now <= 0) {
         cause_add(c, CAUSE_INVALID, "spec.resources[storage]", size, "must be greater than zero");
     }
-    static const char *const may[] = {"resources", "volumeName", "volumeAttributesClassName", NULL};
-    if (spec_differs(ad, may)) {
+    static const char *const may[] = {"volumeName", "volumeAttributesClassName", "resources", NULL};
+    bool bound = str_eq(js_str(ad->old, "status.phase"), "Bound");
+    const char *unbound[] = {may[0], may[1], NULL};
+    if (spec_differs(ad, bound ? may : unbound)) {
         cause_add(c, CAUSE_FORBIDDEN, "spec", NULL,
                   "spec is immutable after creation except resources.requests for bound claims");
     }
@@ -327,13 +417,20 @@ static void validate_binding(Admission *ad)
     if (ad->old && !js_equal(ref, js_get(ad->old, "roleRef"))) {
         cause_add(&ad->causes, CAUSE_INVALID, "roleRef", ref, "cannot change roleRef");
     }
+    bool cluster = ad->kind == K(CLUSTERROLEBINDING);
+    const char *kind = js_text(ref, "kind");
+    if (!str_eq(kind, "ClusterRole") && (cluster || !str_eq(kind, "Role"))) {
+        cause_add(&ad->causes, CAUSE_UNSUPPORTED, "roleRef.kind", js_get(ref, "kind"),
+                  cluster ? "supported values: \"ClusterRole\""
+                          : "supported values: \"Role\", \"ClusterRole\"");
+    }
     int i = 0;
     js_each(s, js_get(ad->obj, "subjects"))
     {
         char path[64];
         bool sa = str_eq(js_str(s, "kind"), "ServiceAccount");
         snprintf(path, sizeof path, "subjects[%d].%s", i++, sa ? "namespace" : "kind");
-        if (sa && !*js_text(s, "namespace")) {
+        if (sa && !*js_text(s, "namespace") && ad->kind == K(CLUSTERROLEBINDING)) {
             cause_add(&ad->causes, CAUSE_REQUIRED, path, NULL, "%s", "");
         } else if (!sa && !str_eq(js_str(s, "kind"), "User") &&
                    !str_eq(js_str(s, "kind"), "Group")) {
@@ -362,6 +459,12 @@ static void validate_role(Admission *ad)
                 cause_add(&ad->causes, CAUSE_REQUIRED, path, NULL, "%s", rows[k].words);
             }
         }
+        if (n == 1 && ad->kind == K(ROLE)) {
+            char path[64];
+            snprintf(path, sizeof path, "rules[%d].nonResourceURLs", i);
+            cause_add(&ad->causes, CAUSE_INVALID, path, js_get(r, "nonResourceURLs"),
+                      "namespaced rules cannot apply to non-resource URLs");
+        }
         i++;
     }
 }
@@ -375,6 +478,74 @@ static void validate_storageclass(Admission *ad)
             cause_add(&ad->causes, CAUSE_FORBIDDEN, members[i], NULL,
                       "updates to %s are forbidden.", members[i]);
         }
+    }
+}
+
+static void validate_endpoints(Admission *ad)
+{
+    static const char *const lists[] = {"addresses", "notReadyAddresses"};
+    const cJSON *subset, *a;
+    int i = 0;
+    js_each(subset, js_get(ad->obj, "subsets"))
+    {
+        for (size_t l = 0; l < 2; l++) {
+            int n = 0;
+            js_each(a, js_get(subset, lists[l]))
+            {
+                char path[64], bytes[16];
+                const char *ip = js_text(a, "ip");
+                snprintf(path, sizeof path, "subsets[%d].%s[%d].ip", i, lists[l], n++);
+                if (!inet_pton(strchr(ip, ':') ? AF_INET6 : AF_INET, ip, bytes)) {
+                    cause_add(&ad->causes, CAUSE_INVALID, path, js_get(a, "ip"),
+                              "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+                }
+            }
+        }
+        i++;
+    }
+}
+
+static void validate_quota(Admission *ad)
+{
+    static const char *const known[] = {"pods",
+                                        "services",
+                                        "replicationcontrollers",
+                                        "resourcequotas",
+                                        "secrets",
+                                        "configmaps",
+                                        "persistentvolumeclaims",
+                                        "services.nodeports",
+                                        "services.loadbalancers",
+                                        "cpu",
+                                        "memory",
+                                        "ephemeral-storage",
+                                        "requests.cpu",
+                                        "requests.memory",
+                                        "requests.storage",
+                                        "requests.ephemeral-storage",
+                                        "limits.cpu",
+                                        "limits.memory",
+                                        "limits.ephemeral-storage"};
+    const cJSON *h;
+    js_each(h, js_at(ad->obj, "spec.hard"))
+    {
+        int64_t v = 0;
+        bool ok = strchr(h->string, '/') != NULL;
+        char *path = xasprintf("spec.hard[%s]", h->string);
+        AUTO_JSON name = cJSON_CreateString(h->string);
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+            ok = ok || str_eq(known[i], h->string);
+        }
+        if (!ok) {
+            cause_add(&ad->causes, CAUSE_INVALID, path, name,
+                      "must be a standard resource type or fully qualified");
+            cause_add(&ad->causes, CAUSE_INVALID, path, name,
+                      "must be a standard resource for quota");
+        }
+        if (quantity_parse(str_or(h->valuestring, "0"), &v) && v < 0) {
+            cause_add(&ad->causes, CAUSE_INVALID, path, h, "must be greater than or equal to 0");
+        }
+        free(path);
     }
 }
 
@@ -397,6 +568,8 @@ void validate_kind(Admission *ad)
         [KIND_ROLEBINDING] = validate_binding,
         [KIND_CLUSTERROLEBINDING] = validate_binding,
         [KIND_STORAGECLASS] = validate_storageclass,
+        [KIND_RESOURCEQUOTA] = validate_quota,
+        [KIND_ENDPOINTS] = validate_endpoints,
     };
     if (rows[kind_id(ad->kind)]) {
         rows[kind_id(ad->kind)](ad);

@@ -56,14 +56,16 @@ static void check_probe(Causes *c, const cJSON *container, const char *name, con
     static const char *const handlers[] = {"exec", "httpGet", "tcpSocket", "grpc"};
     const cJSON *p = js_get(container, name);
     int n = 0;
+    PATH at = xasprintf("%s.%s", path, name);
     for (size_t i = 0; i < 4; i++) {
         n += js_get(p, handlers[i]) != NULL;
+        if (n > 1 && js_get(p, handlers[i])) {
+            PATH second = xasprintf("%s.%s", at, handlers[i]);
+            cause_add(c, CAUSE_FORBIDDEN, second, NULL, "may not specify more than 1 handler type");
+        }
     }
-    PATH at = xasprintf("%s.%s", path, name);
     if (p && n == 0) {
         cause_add(c, CAUSE_REQUIRED, at, NULL, "must specify a handler type");
-    } else if (n > 1) {
-        cause_add(c, CAUSE_FORBIDDEN, at, NULL, "may not specify more than 1 handler type");
     }
     if (p && js_int(p, "successThreshold", 1) != 1 && !str_eq(name, "readinessProbe")) {
         PATH st = xasprintf("%s.successThreshold", at);
@@ -84,6 +86,35 @@ static void check_ports(Causes *c, const cJSON *container, const char *path)
     map_free(names);
 }
 
+/* What a container may be told of its pod. */
+static void check_field_path(Causes *c, const cJSON *field, const char *env)
+{
+    static const char *const known[] = {
+        "metadata.name",     "metadata.namespace",    "metadata.uid",  "spec.nodeName",
+        "status.hostIP",     "status.podIP",          "status.podIPs", "spec.serviceAccountName",
+        "metadata.labels['", "metadata.annotations['"};
+    const char *text = str_or(cJSON_GetStringValue(field), "");
+    bool ok = !field;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        bool open = known[i][strlen(known[i]) - 1] == '\'';
+        ok = ok || (open ? str_starts(text, known[i]) : str_eq(text, known[i]));
+    }
+    if (!ok) {
+        PATH at = xasprintf("%s.valueFrom.fieldRef.fieldPath", env);
+        cause_add(c, CAUSE_INVALID, at, field,
+                  "error converting fieldPath: field label not supported: %s", text);
+    }
+}
+
+static void check_range(Causes *c, const cJSON *o, const char *name, const char *path, int lo)
+{
+    const cJSON *v = js_get(o, name);
+    if (v && (v->valuedouble < lo || v->valuedouble > INT32_MAX)) {
+        PATH at = xasprintf("%s.%s", path, name);
+        cause_add(c, CAUSE_INVALID, at, v, "must be between %d and 2147483647, inclusive", lo);
+    }
+}
+
 static void check_env(Causes *c, const cJSON *container, const char *path)
 {
     const cJSON *e;
@@ -94,7 +125,8 @@ static void check_env(Causes *c, const cJSON *container, const char *path)
         check_name(c, NULL, e, "name", at, name_env);
         if (js_get(e, "valueFrom") && *js_text(e, "value")) {
             PATH from = xasprintf("%s.valueFrom", at);
-            cause_add(c, CAUSE_INVALID, from, js_get(e, "valueFrom"),
+            AUTO_JSON none = cJSON_CreateString("");
+            cause_add(c, CAUSE_INVALID, from, none,
                       "may not be specified when `value` is not empty");
         } else if (js_get(e, "valueFrom") && js_count(e, "valueFrom") != 1) {
             PATH from = xasprintf("%s.valueFrom", at);
@@ -102,6 +134,7 @@ static void check_env(Causes *c, const cJSON *container, const char *path)
                       "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or "
                       "`secretKeyRef`");
         }
+        check_field_path(c, js_at(e, "valueFrom.fieldRef.fieldPath"), at);
     }
 }
 
@@ -145,6 +178,8 @@ static void check_container(Causes *c, Map *names, Map *volumes, const cJSON *k,
     check_probe(c, k, "startupProbe", path);
     PATH res = xasprintf("%s.resources", path);
     check_resources(c, js_get(k, "resources"), res);
+    PATH security = xasprintf("%s.securityContext", path);
+    check_range(c, js_get(k, "securityContext"), "runAsUser", security, 0);
     if (js_bool(k, "securityContext.privileged", false) &&
         !js_bool(k, "securityContext.allowPrivilegeEscalation", true)) {
         PATH at = xasprintf("%s.securityContext", path);
@@ -191,11 +226,9 @@ void validate_pod_spec(Causes *c, const cJSON *spec, const char *path, const cJS
             check_container(c, names, volumes, k, at);
         }
     }
-    if (js_int(spec, "terminationGracePeriodSeconds", 0) < 0) {
-        PATH at = xasprintf("%s.terminationGracePeriodSeconds", path);
-        cause_add(c, CAUSE_INVALID, at, js_get(spec, "terminationGracePeriodSeconds"),
-                  "must be greater than or equal to 0");
-    }
+    check_range(c, spec, "activeDeadlineSeconds", path, 1);
+    PATH security = xasprintf("%s.securityContext", path);
+    check_range(c, js_get(spec, "securityContext"), "runAsUser", security, 0);
     map_free(names);
     map_free(volumes);
 }

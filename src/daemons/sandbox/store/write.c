@@ -187,7 +187,7 @@ static ErrCode name_and_place(Admission *ad)
     cJSON *m = js_get(ad->obj, "metadata");
     const char *ns = js_text(m, "namespace"), *name = js_text(m, "name");
     if (js_str(m, "resourceVersion") && *js_text(m, "resourceVersion")) {
-        return err_set(ad->err, ERR_MALFORMED,
+        return err_set(ad->err, ERR_INTERNAL,
                        "resourceVersion should not be set on objects to be created");
     }
     if (!kind_namespaced(ad->kind)) {
@@ -322,6 +322,21 @@ static void take_old(const Obj *old, cJSON *obj, const char *member)
     }
 }
 
+/* A write of status may change metadata too, but for what a kind keeps to itself. */
+static void take_meta(const Kind *k, const cJSON *old, cJSON *obj, cJSON *full)
+{
+    const char *kept = k == K(DEPLOYMENT) ? "labels" : k == K(POD) ? "ownerReferences" : "";
+    cJSON *meta = js_dup(js_get(obj, "metadata"));
+    const cJSON *was = *kept ? js_get(js_get(old, "metadata"), kept) : NULL;
+    if (*kept) {
+        js_del(meta, kept);
+    }
+    if (was) {
+        js_set(meta, kept, js_dup(was));
+    }
+    js_set(full, "metadata", meta);
+}
+
 /* What the subresource does not cover stays as it was. */
 static ErrCode limit_to(Admission *ad, const Obj *old)
 {
@@ -336,10 +351,11 @@ static ErrCode limit_to(Admission *ad, const Obj *old)
         return ERR_OK;
     }
     cJSON *status = js_dup(js_get(ad->obj, "status")), *spec = js_dup(js_get(ad->obj, "spec"));
-    const cJSON *managed = js_at(ad->obj, "metadata.managedFields");
     cJSON *full = js_dup(old->json);
-    if (managed) {
-        js_set(full, "metadata.managedFields", js_dup(managed));
+    if (sub == SUB_STATUS && ad->w->user) {
+        take_meta(ad->kind, old->json, ad->obj, full);
+    } else if (js_at(ad->obj, "metadata.managedFields")) {
+        js_set(full, "metadata.managedFields", js_dup(js_at(ad->obj, "metadata.managedFields")));
     }
     cJSON_Delete(ad->obj);
     ad->obj = full;
@@ -410,16 +426,17 @@ static ErrCode finish_update(Admission *ad, const Obj *old, const Obj **ret)
     if (!(ad->kind->flags & KF_NO_GEN) && spec_changed(old->json, ad->obj)) {
         js_set_int(ad->obj, "metadata.generation", js_int(old->json, "metadata.generation", 0) + 1);
     }
-    bool remove = !ad->w->dry_run && write_to_be_removed(ad->kind, ad->obj);
-    const Obj *o = NULL;
-    ErrCode rc = finish(ad, &o);
-    ad->obj = NULL;
-    if (!rc && remove) {
-        rc = store_commit_delete(ad->store, o, &o, ad->err);
-        if (!rc) {
-            store_hold(ad->a, o);
-        }
+    const Obj *o = NULL, *last;
+    ErrCode rc;
+    if (!ad->w->dry_run && write_to_be_removed(ad->kind, ad->obj)) {
+        o = store_obj_new(ad->kind, ad->obj, old->rv); /* never stored: it goes instead */
+        store_hold(ad->a, o);
+        obj_unref(o);
+        rc = store_commit_delete(ad->store, old, &last, ad->err);
+    } else {
+        rc = finish(ad, &o);
     }
+    ad->obj = NULL;
     if (!rc && ret) {
         *ret = o;
     }
@@ -435,6 +452,11 @@ ErrCode write_update(Admission *ad, const Obj *old, bool tracked, const Obj **re
         return err_set(ad->err, ERR_MALFORMED,
                        "the name of the object (%s) does not match the name on the URL (%s)", name,
                        old->name);
+    }
+    uint64_t version;
+    if (*rv && !str_to_u64(rv, &version)) {
+        return err_set(ad->err, ERR_INTERNAL, "strconv.ParseUint: parsing \"%s\": invalid syntax",
+                       rv);
     }
     if ((*rv && !str_eq(rv, js_text(old->json, "metadata.resourceVersion")))) {
         return stale(ad->a, ad->kind, old->name, ad->err);

@@ -10,11 +10,12 @@ static ErrCode precondition(Arena *a, const StoreDelete *d, const Obj *o, Error 
         return ERR_OK;
     }
     const char *what = uid_bad ? "UID" : "ResourceVersion";
+    const char *ref = store_ref_text(a, d->kind, d->name);
     return err_set(err, ERR_CONFLICT,
-                   "Operation cannot be fulfilled on %s \"%s\": Precondition failed: %s in "
-                   "precondition: %s, %s in object meta: %s",
-                   store_resource_text(a, d->kind), d->name, what, uid_bad ? d->uid : d->rv, what,
-                   uid_bad ? o->uid : rv);
+                   "Operation cannot be fulfilled on %s: the %s in the precondition (%s) does not "
+                   "match the %s in record (%s). The object might have been %s",
+                   ref, what, uid_bad ? d->uid : d->rv, what, uid_bad ? o->uid : rv,
+                   uid_bad ? "deleted and then recreated" : "modified");
 }
 
 static int64_t grace_of(const StoreDelete *d, const Obj *o)
@@ -66,7 +67,9 @@ static cJSON *marked(Store *s, const StoreDelete *d, const Obj *o)
         if (first) {
             js_set(obj, "metadata.deletionTimestamp", js_now(store_now_us(s) + grace * 1000000));
         }
-        js_set_int(obj, "metadata.deletionGracePeriodSeconds", grace);
+        if (d->kind != K(NAMESPACE)) {
+            js_set_int(obj, "metadata.deletionGracePeriodSeconds", grace);
+        }
     }
     if (first && js_at(obj, "metadata.generation")) {
         js_set_int(obj, "metadata.generation", js_int(obj, "metadata.generation", 0) + 1);
@@ -91,8 +94,16 @@ ErrCode store_delete(Store *s, Arena *a, const StoreDelete *d, const Obj **ret, 
     if (d->dry_run) {
         cJSON_Delete(obj);
     } else if (write_to_be_removed(d->kind, obj)) {
-        cJSON_Delete(obj);
         rc = store_commit_delete(s, o, &o, err);
+        if (!rc && d->kind == K(POD)) { /* answered as it was marked for its end */
+            js_set_str(obj, "metadata.resourceVersion",
+                       js_text(o->json, "metadata.resourceVersion"));
+            o = store_obj_new(d->kind, obj, o->rv);
+            obj = NULL;
+            store_hold(a, o);
+            obj_unref(o);
+        }
+        cJSON_Delete(obj);
     } else if (js_equal(obj, o->json)) {
         cJSON_Delete(obj);
     } else {

@@ -1,6 +1,7 @@
 #include "store/managed.h"
 #include "store/patch.h"
 #include "store/write.h"
+#include <stdlib.h>
 
 static ErrCode patched(Admission *ad, const Obj *old)
 {
@@ -24,6 +25,25 @@ static ErrCode patched(Admission *ad, const Obj *old)
     return err_set(ad->err, ERR_UNSUPPORTED, "not a patch type");
 }
 
+/* What came of a merge is no such object: the patch is what is invalid. */
+static ErrCode undecodable(Admission *ad, ErrCode rc)
+{
+    if (rc != ERR_MALFORMED || ad->w->patch == PATCH_JSON) {
+        return rc;
+    }
+    char *text = js_print(ad->w->obj), *why = xstrdup(ad->err->msg);
+    AUTO_JSON patch = cJSON_CreateString(text);
+    Causes c = {ad->w->causes};
+    if (c.list) {
+        cause_add(&c, CAUSE_INVALID, "patch", patch, "%s", why);
+    }
+    rc = err_set(ad->err, ERR_INVALID, " \"\" is invalid: patch: Invalid value: %.100s: %s", text,
+                 why);
+    free(text);
+    free(why);
+    return rc;
+}
+
 static ErrCode conflict_error(Admission *ad, ErrCode rc)
 {
     const cJSON *c;
@@ -41,7 +61,16 @@ static ErrCode apply(Admission *ad, const Obj *old, const Obj **ret)
     const StoreWrite *w = ad->w;
     char now[32];
     AUTO_JSON config = js_dup(w->obj);
-    ErrCode rc = write_decode(w, config, ad->err);
+    const char *version = kind_api_version(w->kind);
+    if (cJSON_IsObject(config) && !str_eq(js_text(config, "apiVersion"), version)) {
+        return err_set(ad->err, ERR_MALFORMED,
+                       "Incorrect version specified in apply patch. Specified patch version: %s, "
+                       "expected: %s",
+                       js_text(config, "apiVersion"), version);
+    }
+    ErrCode rc =
+        cJSON_IsObject(config) ? apply_typed(schema_of(w->kind), config, "", ad->err) : ERR_OK;
+    rc = rc ? rc : write_decode(w, config, ad->err);
     if (rc) {
         return rc;
     }
@@ -50,11 +79,13 @@ static ErrCode apply(Admission *ad, const Obj *old, const Obj **ret)
     }
     js_del(config, "metadata.managedFields");
     const char *uid = js_text(config, "metadata.uid");
-    if (!old && *uid) {
+    if (*uid && !(old && str_eq(uid, old->uid))) {
         return err_set(ad->err, ERR_CONFLICT,
-                       "uid mismatch: the provided object specified uid %s, and no existing object "
-                       "was found",
-                       uid);
+                       "Operation cannot be fulfilled on %s \"%s\": uid mismatch: the provided "
+                       "object specified uid %s, and %s",
+                       store_resource_text(ad->a, w->kind), w->name, uid,
+                       old ? "the existing object has another one"
+                           : "no existing object was found");
     }
     const Manager m = {str_or(w->manager, "unknown"), "Apply", w->sub == SUB_STATUS ? "status" : "",
                        kind_api_version(w->kind), write_now(ad->store, now)};
@@ -84,7 +115,7 @@ ErrCode store_patch(Store *s, Arena *a, const StoreWrite *w, const Obj **ret, Er
         rc = apply(&ad, old, ret);
     } else {
         rc = patched(&ad, old);
-        rc = rc ? rc : write_decode(w, ad.obj, err);
+        rc = rc ? rc : undecodable(&ad, write_decode(w, ad.obj, err));
         rc = rc ? rc : write_update(&ad, old, true, ret);
     }
     cJSON_Delete(ad.obj);
