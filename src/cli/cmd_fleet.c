@@ -73,8 +73,30 @@ static const Column EVENT_COLS[] = {
 /* What comes is filtered as the list is, where the filter is a field of the event. */
 typedef struct EventFilter {
     Cli *c;
-    const char *cluster, *satellite, *kind;
+    const char *namespace_, *cluster, *satellite, *kind; /* NULL: any */
 } EventFilter;
+
+/* --cluster as everywhere: NAME, NAME@SATELLITE or NAMESPACE/NAME@SATELLITE. */
+static EventFilter event_filter(Cli *c)
+{
+    EventFilter f = {.c = c, .satellite = cli_opt(c, "satellite"), .kind = cli_opt(c, "kind")};
+    const char *name = cli_opt(c, "cluster"), *slash = name ? strchr(name, '/') : NULL;
+    if (!name)
+        return f;
+    if (slash) {
+        f.namespace_ = arena_strndup(c->arena, name, (size_t)(slash - name));
+        name = slash + 1;
+    }
+    const char *at = strchr(name, '@');
+    f.cluster = at ? arena_strndup(c->arena, name, (size_t)(at - name)) : name;
+    f.satellite = at ? at + 1 : f.satellite;
+    return f;
+}
+
+static bool event_fits(const EventFilter *f, const char *want, const cJSON *e, const char *member)
+{
+    return !want || str_eq(want, item_text(f->c->arena, e, member));
+}
 
 static bool on_event(void *ctx, const char *type, const cJSON *items)
 {
@@ -83,11 +105,10 @@ static bool on_event(void *ctx, const char *type, const cJSON *items)
     const cJSON *e;
     cJSON_ArrayForEach(e, items)
     {
-        bool mine =
-            (!f->cluster || str_eq(f->cluster, item_text(f->c->arena, e, "cluster")) ||
-             str_eq(f->cluster, where_of(f->c->arena, e))) &&
-            (!f->satellite || str_eq(f->satellite, item_text(f->c->arena, e, "satellite"))) &&
-            (!f->kind || str_eq(f->kind, item_text(f->c->arena, e, "kind")));
+        bool mine = event_fits(f, f->namespace_, e, "namespace") &&
+                    event_fits(f, f->cluster, e, "cluster") &&
+                    event_fits(f, f->satellite, e, "satellite") &&
+                    event_fits(f, f->kind, e, "kind");
         if (mine && str_eq(type, "event"))
             cJSON_AddItemToArray(show, cJSON_Duplicate(e, true));
     }
@@ -100,7 +121,7 @@ static bool on_event(void *ctx, const char *type, const cJSON *items)
 static int events_follow(Cli *c)
 {
     Error err;
-    EventFilter f = {c, cli_opt(c, "cluster"), cli_opt(c, "satellite"), cli_opt(c, "kind")};
+    EventFilter f = event_filter(c);
     LiveSpec spec = {.topics = "events", .on_message = on_event, .ctx = &f};
     return live_follow(c, &spec, &err) ? cli_fail(c, &err) : 0;
 }
@@ -118,17 +139,19 @@ static int events_run(Cli *c)
             return cli_fail(c, &err);
         clock_rfc3339(since, clock_wall_us() - (int64_t)ms * 1000);
     }
-    const char *path = rest_query(c, api_path(c->arena, API_EVENT_LIST, NULL), "cluster",
-                                  cli_opt(c, "cluster"), "satellite", cli_opt(c, "satellite"),
-                                  "severity", cli_opt(c, "severity"), "kind", cli_opt(c, "kind"),
-                                  "since", since, "limit", str_or(cli_opt(c, "limit"), "50"), NULL);
+    EventFilter f = event_filter(c);
+    const char *path =
+        rest_query(c, api_path(c->arena, API_EVENT_LIST, NULL), "cluster", f.cluster, "satellite",
+                   f.satellite, "severity", cli_opt(c, "severity"), "kind", f.kind, "since", since,
+                   "limit", str_or(cli_opt(c, "limit"), "50"), NULL);
     if (rest_get(c, path, &tree, &err))
         return cli_fail(c, &err);
     /* Newest last, as in a log: the reader's eye is at the end. */
     cJSON *items = cJSON_GetObjectItemCaseSensitive(tree, "items");
     cJSON *turned = json_own(c->arena, cJSON_CreateArray());
     for (int i = cJSON_GetArraySize(items) - 1; i >= 0; i--)
-        cJSON_AddItemToArray(turned, cJSON_DetachItemFromArray(items, i));
+        if (event_fits(&f, f.namespace_, cJSON_GetArrayItem(items, i), "namespace"))
+            cJSON_AddItemToArray(turned, cJSON_DetachItemFromArray(items, i));
     return out_list(c, EVENT_COLS, turned, "event/");
 }
 

@@ -31,6 +31,15 @@ def test_manifest_of_a_new_site(sandbox):
     assert p.returncode != 0 and not p.stdout and "central" in p.stderr
 
 
+def test_events_of_one_cluster_by_any_of_its_names(sandbox, chain):
+    everywhere = {e["satellite"] for e in sandbox.json("events", "--cluster", "prod-pg", "--limit", "500")["items"]}
+    assert everywhere == {"edge-a", "edge-b"}
+    for name in ("prod-pg@edge-a", "databases/prod-pg@edge-a"):
+        items = sandbox.json("events", "--cluster", name)["items"]
+        assert items and all(e["cluster"] == "prod-pg" and e["satellite"] == "edge-a" for e in items)
+    assert sandbox.json("events", "--cluster", "other/prod-pg@edge-a")["items"] == []
+
+
 def test_lists_and_states(sandbox, chain):
     items = sandbox.json("cluster", "list")["items"]
     assert {f"{c['name']}@{c['satellite']}" for c in items} >= set(chain)
