@@ -191,3 +191,29 @@ def test_a_frozen_follower_counts_as_gone(kube, cluster):
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
     wait_until("again", lambda: record(kube)["degraded"] is False, 60)
+
+
+def slots(pod):
+    return dict(pod.query("select slot_name, restart_lsn::text from pg_replication_slots"))
+
+
+def test_slots_for_every_member_on_every_node(kube, cluster):
+    """Whoever leads next has them, at what it still has; they move, and those of members that are no more go."""
+    a, b, c = cluster(3)
+    for pod, others in ((a, "12"), (b, "02"), (c, "01")):
+        wait_until(f"slots of {pod.name}", lambda p=pod, o=others: sorted(slots(p)) == [f"member_{i}" for i in o], 40)
+    before = slots(b)["member_2"]
+    a.query("create table t as select generate_series(1, 10000) x")
+    a.query("checkpoint")
+    lsn = a.query("select redo_lsn::text from pg_control_checkpoint()")[0][0]
+    wait_until("replayed", lambda: b.query("select pg_last_wal_replay_lsn() > %s::pg_lsn", lsn)[0][0])
+    b.query("checkpoint")  # a restartpoint
+    wait_until("moved", lambda: b.query("select restart_lsn >= %s::pg_lsn from pg_replication_slots"
+                                        " where slot_name = 'member_2'", lsn)[0][0], 40)
+    assert slots(b)["member_2"] != before
+    for p in (a, b, c):  # the cluster shrinks
+        with open(f"{p.base}/config/members", "w", encoding="ascii") as f:
+            f.write("2\n")
+    lose(c)
+    for pod, others in ((a, "1"), (b, "0")):
+        wait_until(f"slots of {pod.name}", lambda p=pod, o=others: sorted(slots(p)) == [f"member_{i}" for i in o], 40)

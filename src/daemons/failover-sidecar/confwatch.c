@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 enum { SETTLE_MS = 300, FILE_MAX = 1024 * 1024 };
-static const char *const FILES[] = {"postgresql.conf", "pg_hba.conf"};
+static const char *const FILES[] = {"postgresql.conf", "pg_hba.conf", "members"};
 
 struct ConfWatch {
     char *dir;

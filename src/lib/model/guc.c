@@ -19,7 +19,6 @@ static const struct {
     {"external_pid_file", "the operator sets it"},
     {"cluster_name", "the operator sets it: the pod's name"},
     {"primary_conninfo", "the sidecar sets it: which instance to follow"},
-    {"primary_slot_name", "the sidecar sets it: one slot per instance"},
     {"promote_trigger_file", "the sidecar promotes"},
     {"recovery_target", "a restore sets it"},
     {"recovery_target_action", "a restore sets it"},
@@ -38,6 +37,13 @@ static const struct {
     {"restore_command", "use archive.restore_command"},
     {"synchronous_standby_names", "use failover.durability"},
     {"hot_standby", "the operator sets it: on"},
+    {"data_sync_retry", "it stays off: on goes on after a lost write"},
+    {"default_transaction_read_only", "it stays off: a primary that takes no writes is none"},
+    {"primary_slot_name", "the sidecar sets it: one slot per instance"},
+    {"recovery_min_apply_delay", "it stays 0: a replica that waits cannot take over"},
+    {"wal_receiver_status_interval", "the operator sets it: 1s, the primary counts on the answers"},
+    {"wal_receiver_timeout", "the operator sets it: 5s, a dead primary is noticed by it"},
+    {"wal_retrieve_retry_interval", "the operator sets it: 200ms, a replica is back by it"},
     {"wal_log_hints", "the operator sets it: on, for rejoining without a full copy"},
     {"password_encryption", "the operator sets it: scram-sha-256"},
     {"logging_collector", "the operator sets it: off, the launcher reads the log"},
@@ -143,12 +149,12 @@ static const StrPair fixed_defaults[] = {
     {"track_io_timing", "on"},
     {"wal_compression", "on"},
     {"wal_level", "replica"},
-    {"wal_receiver_timeout", "10s"},
-    {"wal_retrieve_retry_interval", "500ms"},
     {"wal_sender_timeout", "10s"},
 };
 
 static const StrPair mandatory[] = {
+    {"data_sync_retry", "off"},
+    {"default_transaction_read_only", "off"},
     {"full_page_writes", "on"},
     {"fsync", "on"},
     {"hot_standby", "on"},
@@ -157,9 +163,13 @@ static const StrPair mandatory[] = {
     {"logging_collector", "off"},
     {"password_encryption", "scram-sha-256"},
     {"port", "5432"},
+    {"recovery_min_apply_delay", "0"},
     {"recovery_target_timeline", "latest"},
     {"unix_socket_directories", "/pgswarm/run"},
     {"wal_log_hints", "on"},
+    {"wal_receiver_status_interval", "1s"},
+    {"wal_receiver_timeout", "5s"},
+    {"wal_retrieve_retry_interval", "200ms"},
 };
 
 static void put_all(Arena *a, StrMap *m, const StrPair *rows, size_t n)

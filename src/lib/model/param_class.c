@@ -152,6 +152,11 @@ static bool read_number(const ParamInfo *p, const char *v, double *ret)
     return true;
 }
 
+bool param_number(const ParamInfo *p, const char *value, double *ret)
+{
+    return read_number(p, value, ret);
+}
+
 int64_t param_bytes(const ParamInfo *p, const char *value)
 {
     double n;

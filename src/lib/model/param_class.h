@@ -36,5 +36,7 @@ size_t param_count(void);
 const ParamInfo *param_at(size_t i);
 /* Is `value` one that PostgreSQL would take? Else *ret_want says what is. */
 bool param_value_valid(Arena *a, const ParamInfo *p, const char *value, const char **ret_want);
+/* The number of "10s" or "10000" in the parameter's own unit; false when it is none. */
+bool param_number(const ParamInfo *p, const char *value, double *ret);
 /* Bytes of "512MB", or of a plain number in the parameter's own unit; -1 when it is none. */
 int64_t param_bytes(const ParamInfo *p, const char *value);

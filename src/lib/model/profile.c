@@ -3,6 +3,7 @@
 #include "model/hba.h"
 #include "model/param_class.h"
 #include "model/quantity.h"
+#include <strings.h>
 
 unsigned profile_major(const Profile *p)
 {
@@ -100,6 +101,33 @@ static void parameter_floor(const Profile *p, const char *name, int64_t floor, c
                     (long long)floor, why);
 }
 
+/* A write is acknowledged by what its transaction waits for: the default of all of them must not
+ * undo what the durability promises. */
+static void validate_commit(const Profile *p, FieldErrors *errs)
+{
+    static const char *const WEAK[] = {"off", "local", "remote_write", "false", "no", "0", NULL};
+    const char *v = strmap_get(p->parameters, "synchronous_commit");
+    if (!v || str_empty(p->failover.durability) || str_eq(p->failover.durability, "performance"))
+        return;
+    for (size_t i = 0; WEAK[i]; i++)
+        if (strcasecmp(v, WEAK[i]) == 0)
+            field_error(errs, "parameters.synchronous_commit", v,
+                        "on or remote_apply, because failover.durability is %s",
+                        p->failover.durability);
+}
+
+/* A walsender that gives up too late holds writes for so long; one that gives up at once never
+ * serves a busy replica. */
+static void validate_timeouts(const Profile *p, FieldErrors *errs)
+{
+    const char *v = strmap_get(p->parameters, "wal_sender_timeout");
+    const ParamInfo *info = param_find("wal_sender_timeout", 0);
+    double ms;
+    if (v && info && param_number(info, v, &ms) && (ms < 3000 || ms > 60000))
+        field_error(errs, "parameters.wal_sender_timeout", v,
+                    "3s to 60s: a replica that is gone is noticed by it");
+}
+
 static void validate_memory(const Profile *p, FieldErrors *errs)
 {
     const char *v = strmap_get(p->parameters, "shared_buffers");
@@ -126,6 +154,10 @@ static void validate_parameters(Arena *a, const Profile *p, unsigned major, Fiel
     const char *level = strmap_get(p->parameters, "wal_level");
     if (str_eq(level, "minimal"))
         field_error(errs, "parameters.wal_level", level, "replica or logical");
+    parameter_floor(p, "superuser_reserved_connections", 3,
+                    "the sidecar looks whether PostgreSQL lives by a connection of its own", errs);
+    validate_commit(p, errs);
+    validate_timeouts(p, errs);
     validate_memory(p, errs);
 }
 

@@ -31,6 +31,23 @@ Sync *member_sync_new(Member *m)
                                   .ctx = m});
 }
 
+static SlotsSituation slots_situation(void *ctx)
+{
+    const Member *m = ctx;
+    const LpMsg *s = launcher_state(m->launcher);
+    if (!s || s->num[LPF_PG] != LP_PG_UP || !m->instance ||
+        !probe_answered(instance_probe(m->instance)))
+        return (SlotsSituation){0};
+    return (SlotsSituation){instance_pool(m->instance),
+                            probe_in_recovery(instance_probe(m->instance))};
+}
+
+Slots *member_slots_new(Member *m)
+{
+    return slots_new(&(SlotsConfig){
+        .loop = m->mc.loop, .cfg = m->mc.cfg, .situation = slots_situation, .ctx = m});
+}
+
 HaFacts member_ha(const Member *m, Arena *a)
 {
     const LpMsg *s = launcher_state(m->launcher);

@@ -318,6 +318,7 @@ Member *member_new(const MemberConfig *mc)
                                         .on_change = member_kick,
                                         .ctx = m});
     m->sync = member_sync_new(m);
+    m->slots = member_slots_new(m);
     return m;
 }
 
@@ -329,6 +330,7 @@ void member_free(Member *m)
     instance_free(m->instance);
     rejoin_free(m->rejoin); /* behind the pool it may have asked */
     sync_free(m->sync);
+    slots_free(m->slots);
     lease_free(m->lease);
     podlabel_free(m->label);
     launcher_client_free(m->launcher);

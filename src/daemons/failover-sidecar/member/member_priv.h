@@ -1,6 +1,7 @@
 /* member/member_priv.h - inside of a member: shared by the step, the actions, the report. */
 #pragma once
 #include "core/clock.h"
+#include "durability/slots.h"
 #include "durability/sync.h"
 #include "lease/lease.h"
 #include "member/instance.h"
@@ -18,6 +19,7 @@ struct Member {
     PodLabel *label;
     Record *record; /* decision_note(m->record, ...) */
     Sync *sync;
+    Slots *slots;
     Operate *operate;
     Rejoin *rejoin;
     Instance *instance;
@@ -69,6 +71,7 @@ ErrCode member_put_upstream(Member *m, LpMsg *msg, Arena *a, Error *err) MUST_US
 
 /* durable.c */
 Sync *member_sync_new(Member *m);
+Slots *member_slots_new(Member *m);
 HaFacts member_ha(const Member *m, Arena *a);
 
 /* away.c */
