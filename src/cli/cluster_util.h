@@ -11,3 +11,4 @@ typedef struct ClusterLogin {
 ErrCode cluster_credentials(Cli *c, const char *cluster, const char *role, ClusterLogin *ret,
                             Error *err) MUST_USE;
 const Column *cluster_columns(void);
+const Column *operation_columns(void); /* cmd_op.c */

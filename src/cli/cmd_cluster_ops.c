@@ -215,13 +215,13 @@ static int switchover_run(Cli *c)
         return cli_fail(c, &err);
     const char *to = cli_opt(c, "to"), *at = json_str_at(body, "at", "");
     const cJSON *target = to ? instance(&f, to) : best_replica(&f);
-    int rc = cli_confirm(
-        c, lags(target) ? 2 : 1, f.name,
-        arena_printf(
-            c->arena,
-            "Switchover of %s%s%.19s%s:\n  %s hands over to %s (%s); %lld sessions are cut.",
-            f.where, *at ? " at " : "", at, *at ? "Z" : "", *f.primary ? f.primary : "the primary",
-            heir(c, to, target), behind(c, target), (long long)sessions(&f, f.primary)));
+    int rc = cli_confirm(c, lags(target) ? 2 : 1, f.name,
+                         arena_printf(c->arena,
+                                      "Switchover of %s%s%.19s%s:\n  %s hands over to %s (%s); at "
+                                      "most %lld connections are cut.",
+                                      f.where, *at ? " at " : "", at, *at ? "Z" : "",
+                                      *f.primary ? f.primary : "the primary", heir(c, to, target),
+                                      behind(c, target), (long long)sessions(&f, f.primary)));
     return rc ? rc : run(c, API_CLUSTER_SWITCHOVER, body);
 }
 
@@ -282,12 +282,13 @@ static int fence_run(Cli *c)
         return cli_fail(c, &err);
     const char *pod = cli_arg(c, 1);
     bool primary = str_eq(pod, f.primary);
-    int rc = cli_confirm(
-        c, 2, f.name,
-        arena_printf(c->arena,
-                     "Fence %s of %s%s:\n  %lld sessions are cut, nobody gets in until unfence.%s",
-                     pod, f.where, primary ? ", THE PRIMARY" : "", (long long)sessions(&f, pod),
-                     primary ? "\n  The cluster takes no writes meanwhile." : ""));
+    int rc = cli_confirm(c, 2, f.name,
+                         arena_printf(c->arena,
+                                      "Fence %s of %s%s:\n  at most %lld connections are cut, "
+                                      "nobody gets in until unfence.%s",
+                                      pod, f.where, primary ? ", THE PRIMARY" : "",
+                                      (long long)sessions(&f, pod),
+                                      primary ? "\n  The cluster takes no writes meanwhile." : ""));
     if (rc)
         return rc;
     if (drain)
@@ -330,7 +331,7 @@ static int restart_run(Cli *c)
     if (facts_get(c, &f, &err))
         return cli_fail(c, &err);
     const char *how =
-        pod ? arena_printf(c->arena, "%s of %s: %lld sessions are cut.", pod, f.where,
+        pod ? arena_printf(c->arena, "%s of %s: at most %lld connections are cut.", pod, f.where,
                            (long long)sessions(&f, pod))
         : rolling
             ? arena_printf(c->arena,

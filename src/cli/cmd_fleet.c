@@ -38,6 +38,12 @@ static void status_text(Cli *c, const cJSON *st)
         fflush(stdout);
         out_table(c, cluster_columns(), broken);
     }
+    cJSON *operations = cJSON_GetObjectItemCaseSensitive(st, "operations");
+    if (cJSON_GetArraySize(operations)) {
+        printf("\n");
+        fflush(stdout);
+        out_table(c, operation_columns(), operations);
+    }
     fflush(stdout);
 }
 

@@ -1,5 +1,6 @@
 /* Operations: the long jobs, whoever asked for them. */
 #include "api/routes.h"
+#include "cluster_util.h"
 #include "cmds.h"
 #include "core/clock.h"
 #include "live.h"
@@ -26,6 +27,11 @@ static const Column COLS[] = {
     {"ERROR", "error", COL_TEXT, true, false, NULL},
     {0},
 };
+
+const Column *operation_columns(void)
+{
+    return COLS;
+}
 
 typedef struct Watching {
     Cli *c;

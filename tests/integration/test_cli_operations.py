@@ -411,3 +411,14 @@ def test_static_lines_where_nothing_can_be_redrawn(site, ctl):
     t.sees("step 1/9")
     site.result(op, "done")
     assert t.ends() == 0 and b"\x1b[" not in t.raw
+
+
+def test_status_tells_what_is_under_way(site, ctl):
+    op = site.start()
+    site.progress(op, 4, "running", step_name="fence", steps_total=9)
+    site.until(op, "running")
+    shown = ctl.run("status").stdout
+    assert re.search(rf"{op[:8]} +switchover +databases/{site.cluster} .* 4/9 fence +running", shown), shown
+    assert op in [o["id"] for o in json.loads(ctl.run("status", "-o", "json").stdout)["operations"]]
+    site.end(op)
+    assert op[:8] not in ctl.run("status").stdout

@@ -1,5 +1,6 @@
 #include "api/schemas_fleet.h"
 #include "api/schemas_cluster.h"
+#include "api/schemas_operation.h"
 #include "core/log.h"
 #include "model/kname.h"
 #include "model/profile.h"
@@ -162,6 +163,8 @@ static const FieldSpec status_fields[] = {
     FIELD(ApiStatus, clusters, FK_OBJ, .of = &schema_STATUS_CLUSTERS, .help = "Clusters"),
     FIELD(ApiStatus, broken, FK_OBJS, .of = &schema_CLUSTER,
           .help = "Clusters that want attention, worst first"),
+    FIELD(ApiStatus, operations, FK_OBJS, .of = &schema_OPERATION,
+          .help = "Operations that have not ended, newest first"),
     FIELD(ApiStatus, events, FK_OBJS, .of = &schema_EVENT, .help = "Newest events"),
 };
 SCHEMA_DEF(schema_STATUS, "STATUS", ApiStatus, status_fields, "The fleet in one answer");

@@ -61,8 +61,9 @@ typedef struct ApiStatusClusters {
 typedef struct ApiStatus {
     ApiStatusSatellites satellites;
     ApiStatusClusters clusters;
-    ObjList broken; /* ApiCluster */
-    ObjList events; /* ApiEvent */
+    ObjList broken;     /* ApiCluster */
+    ObjList operations; /* ApiOperation */
+    ObjList events;     /* ApiEvent */
 } ApiStatus;
 
 extern const Schema schema_ENROLMENT, schema_ENROLMENT_INFO, schema_ENROLMENT_CREATE;

@@ -151,6 +151,11 @@ static void add_counts(StrBuf *b, const PgResult *r)
     for (int i = 0; i < pg_rows(r); i++)
         if (str_eq(pg_get(r, i, 0), "cluster"))
             strbuf_addf(b, "pgswarm_clusters{state=\"%s\"} %s\n", pg_get(r, i, 1), pg_get(r, i, 2));
+    head(b, "operations", "gauge", "Operations that have not ended, by state.");
+    for (int i = 0; i < pg_rows(r); i++)
+        if (str_eq(pg_get(r, i, 0), "operation"))
+            strbuf_addf(b, "pgswarm_operations{state=\"%s\"} %s\n", pg_get(r, i, 1),
+                        pg_get(r, i, 2));
 }
 
 static void on_counts(void *ctx, const Error *err, PgResult *r)
@@ -170,8 +175,11 @@ static void on_counts(void *ctx, const Error *err, PgResult *r)
 
 void api_METRICS(ApiCall *c)
 {
-    pg_query(c->app->pool,
-             "SELECT 'satellite', state, count(*) FROM satellites GROUP BY 2 UNION ALL "
-             "SELECT 'cluster', state, count(*) FROM cluster_list GROUP BY 2 ORDER BY 1, 2",
-             PG_NO_PARAMS, on_counts, c);
+    pg_query(
+        c->app->pool,
+        "SELECT 'satellite', state, count(*) FROM satellites GROUP BY 2 UNION ALL "
+        "SELECT 'operation', state, count(*) FROM operations WHERE finished_at IS NULL GROUP BY 2"
+        " UNION ALL "
+        "SELECT 'cluster', state, count(*) FROM cluster_list GROUP BY 2 ORDER BY 1, 2",
+        PG_NO_PARAMS, on_counts, c);
 }

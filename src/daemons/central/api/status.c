@@ -1,6 +1,7 @@
 #include "api/call.h"
 #include "store/cluster_rows.h"
 #include "store/events.h"
+#include "store/operations.h"
 
 enum { SHOWN = 20 };
 
@@ -38,6 +39,20 @@ static void on_events(void *ctx, const Error *err, const ObjList *items, int64_t
     call_reply_obj(w->call, 200, &schema_STATUS, &w->s, 0);
 }
 
+static void on_operations(void *ctx, const Error *err, const ObjList *items, int64_t total,
+                          const char *next)
+{
+    Answer *w = ctx;
+    (void)total, (void)next;
+    if (err) {
+        call_reply_err(w->call, err);
+        return;
+    }
+    w->s.operations = *items;
+    event_list(w->call->app, w->call->a, &(EventFilter){.severity = "warning"},
+               &(Page){.limit = SHOWN}, on_events, w);
+}
+
 static void on_broken(void *ctx, const Error *err, const ObjList *items)
 {
     Answer *w = ctx;
@@ -46,8 +61,8 @@ static void on_broken(void *ctx, const Error *err, const ObjList *items)
         return;
     }
     w->s.broken = *items;
-    event_list(w->call->app, w->call->a, &(EventFilter){.severity = "warning"},
-               &(Page){.limit = SHOWN}, on_events, w);
+    operation_list(w->call->app, w->call->a, &(OperationFilter){.states = "unfinished"},
+                   &(Page){.limit = SHOWN}, on_operations, w);
 }
 
 static void on_counts(void *ctx, const Error *err, PgResult *r)
