@@ -52,6 +52,8 @@ static const Row ROWS[] = {
     ROW(WAITING, ANY, ANY, ANY, L_ELSEWHERE | L(TARGET), 0, 0, WATCH, ROLLED_BACK,
         "the lease moved while a person was waited for; nothing was changed"),
     ROW(WAITING, ANY, O(PRIMARY), T(STREAMS), L(OLD), F(CONTINUE) | F(LAG_OK), 0, WATCH, ADVANCE, NULL),
+    ROW(WAITING, ANY, O(SILENT), ANY, ANY, F(CONTINUE), F(OLD_QUIET), WATCH, STAY, NULL),
+    ROW(WAITING, ANY, ANY, T(SILENT), ANY, F(CONTINUE), F(TARGET_QUIET), WATCH, STAY, NULL),
     ROW(WAITING, ANY, ANY, ANY, ANY, F(CONTINUE), 0, WATCH, ROLLED_BACK,
         "the members are no longer as they were looked at; nothing was changed"),
     ROW(WAITING, ANY, ANY, ANY, ANY, 0, 0, WATCH, STAY, NULL),

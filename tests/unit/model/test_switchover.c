@@ -71,6 +71,11 @@ static void a_person_is_asked(void **state)
          SWN_ROLLED_BACK);
     goes(seen(SW_WAITING, SW_FENCE, OLD_PRIMARY, TGT_UNFIT, OLD, f | SWF_CONTINUE), SWA_WATCH,
          SWN_ROLLED_BACK);
+    /* A satellite that is new has not heard them yet. */
+    goes(seen(SW_WAITING, SW_FENCE, OLD_SILENT, TGT_STREAMS, OLD, SWF_CONTINUE), SWA_WATCH,
+         SWN_STAY);
+    goes(seen(SW_WAITING, SW_FENCE, OLD_SILENT, TGT_STREAMS, OLD, SWF_CONTINUE | SWF_OLD_QUIET),
+         SWA_WATCH, SWN_ROLLED_BACK);
     goes(seen(SW_WAITING, SW_FENCE, OLD_PRIMARY, TGT_STREAMS, SW_LEASE_OTHER, f), SWA_WATCH,
          SWN_ROLLED_BACK);
 }

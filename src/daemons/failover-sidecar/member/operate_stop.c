@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum { HANGS_MS = 3000 };
+
 static bool is_up(const LpMsg *s, LpRole role)
 {
     return s->num[LPF_PG] == LP_PG_UP && s->num[LPF_ROLE] == (uint64_t)role;
@@ -89,9 +91,18 @@ JobStep start_again_run(Operate *o, Job *j, const LpMsg *s, Error *err)
                JOB_FAILED;
     if (is_up(s, LP_ROLE_PRIMARY))
         return ask_out(o, j);
+    if (j->phase == 0 && s->num[LPF_PG] != LP_PG_DOWN) {
+        /* The stop is still under way; a shutdown that hangs (an archive command) is cut short:
+         * clients wait. */
+        if (j->mark || s->num[LPF_PG] != LP_PG_STOPPING || clock_boot_ms() < j->began + HANGS_MS)
+            return JOB_AGAIN;
+        j->mark = 1;
+        LpMsg msg = {.type = LP_STOP};
+        msg.num[LPF_MODE] = LP_STOP_IMMEDIATE;
+        operate_launcher(o, &msg);
+        return JOB_WAITS;
+    }
     if (j->phase == 0) {
-        if (s->num[LPF_PG] != LP_PG_DOWN)
-            return JOB_AGAIN; /* the stop is still under way */
         j->phase = 1;
         *o->held = 0;
         o->m->renewed_at = 0;

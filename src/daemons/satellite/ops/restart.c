@@ -33,10 +33,18 @@ static void plan(Op *op)
 
 static void fail(Op *op, const char *why)
 {
-    bool begun = op->r.step > 1;
+    bool refused = op->order_ended && !op->order_ok && op_refusal(&op->order_err);
+    bool begun = op->r.step > 2 || (op->r.step == 2 && !refused);
     op_step_status(op, STEP_FAILED, NULL, why);
     op_finish(op, begun ? OUTCOME_UNKNOWN : OUTCOME_ROLLED_BACK,
               begun ? "what was done stays done" : "nothing was changed", why);
+}
+
+static const char *as_it_is(Op *op, const Sight *s)
+{
+    if (!s->r.in_recovery)
+        return op_text(op, "%s leads", s->pod);
+    return op_text(op, "%s streams from %s", s->pod, s->r.upstream);
 }
 
 /* PostgreSQL's start of whoever is next, and its step. */
@@ -144,7 +152,7 @@ static void one(Op *op, const OpStep *step)
     bool told = op->order_ended && op->order_ok;
     if ((told || (!op->order_out && is_new(op, s))) && s->ok && s->r.running &&
         (!s->r.in_recovery || s->r.streaming))
-        next(op, op_text(op, "%s is %s", s->pod, s->r.output));
+        next(op, as_it_is(op, s));
     else if (op->order_ended && !op->order_ok && op_refusal(&op->order_err))
         fail(op, op->order_err.msg);
     else if (op_late(op, limit))

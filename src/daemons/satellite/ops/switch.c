@@ -177,14 +177,14 @@ static bool know_both(Op *op)
     const Sight *old = op_sight(op, lease->r.lease_holder);
     if (!old->ok || !old->r.running)
         return false;
+    /* Asked to make the leader the leader: the table says that it leads already. */
+    if (!*op->r.old) {
+        op->r.old = arena_strdup(op->a, old->pod);
+        op->r.timeline = old->r.timeline_id;
+    }
     if (!*op->r.target)
         choose_target(op, old);
-    if (!*op->r.target)
-        return false;
-    /* Asked to make the leader the leader: the table says that it leads already. */
-    op->r.old = arena_strdup(op->a, old->pod);
-    op->r.timeline = old->r.timeline_id;
-    return true;
+    return *op->r.target;
 }
 
 /* ---- words ---- */
