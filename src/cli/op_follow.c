@@ -36,6 +36,7 @@ typedef struct View {
     struct termios was;
     bool raw;
     int64_t lost_us;
+    bool reread; /* the link is back: what ended meanwhile may not be among the news */
     Key key;
     int signum;
     const char *notice;
@@ -122,6 +123,14 @@ static bool over(const View *v)
     return op_ended(v->op) || (!v->redraw && op_is_unknown(v->op));
 }
 
+static void take(View *v, const cJSON *op)
+{
+    cJSON *was = v->op;
+    v->op = cJSON_Duplicate(op, true);
+    show(v, was);
+    cJSON_Delete(was);
+}
+
 static bool on_message(void *ctx, const char *type, const cJSON *items)
 {
     View *v = ctx;
@@ -129,14 +138,16 @@ static bool on_message(void *ctx, const char *type, const cJSON *items)
     (void)type;
     cJSON_ArrayForEach(item, items)
     {
-        if (!str_eq(json_str_at(item, "id", ""), v->id))
-            continue;
-        cJSON *was = v->op;
-        v->op = cJSON_Duplicate(item, true);
-        show(v, was);
-        cJSON_Delete(was);
+        if (str_eq(json_str_at(item, "id", ""), v->id))
+            take(v, item);
     }
     return over(v);
+}
+
+static void leave(View *v)
+{
+    if (v->live)
+        live_stop(v->live);
 }
 
 static void on_link(void *ctx, bool up)
@@ -147,6 +158,10 @@ static void on_link(void *ctx, bool up)
     if (!up && !v->lost_us && !v->redraw)
         say_line(v,
                  "unknown: central is not reached any more; the operation goes on, trying again");
+    if (up && v->lost_us) {
+        v->reread = true;
+        leave(v);
+    }
     if (up)
         v->lost_us = 0;
     else if (!v->lost_us)
@@ -158,12 +173,6 @@ static void on_link(void *ctx, bool up)
 static void on_start(void *ctx, Live *lv)
 {
     ((View *)ctx)->live = lv;
-}
-
-static void leave(View *v)
-{
-    if (v->live)
-        live_stop(v->live);
 }
 
 static void on_tick(void *ctx)
@@ -342,6 +351,19 @@ static uint64_t left_of(uint64_t limit_ms, uint64_t began_ms)
     return !limit_ms ? 0 : gone < limit_ms ? limit_ms - gone : 1;
 }
 
+static void reread(View *v)
+{
+    Error err;
+    cJSON *op;
+    v->reread = false;
+    if (rest_get(v->c, api_path(v->c->arena, API_OPERATION_SHOW, v->id, NULL), &op, &err)) {
+        if (err.code == ERR_NOT_FOUND)
+            v->notice = "central does not know it any more";
+        return;
+    }
+    take(v, op);
+}
+
 static ErrCode follow(View *v, uint64_t limit_ms, Error *err)
 {
     uint64_t began = clock_mono_ms();
@@ -355,9 +377,12 @@ static ErrCode follow(View *v, uint64_t limit_ms, Error *err)
         spec.timeout_ms = left_of(limit_ms, began);
         ErrCode rc = live_follow(v->c, &spec, err);
         v->live = NULL;
-        if (rc || v->key == KEY_LEAVE || v->key == KEY_NONE)
+        if (rc || v->key == KEY_LEAVE || (v->key == KEY_NONE && !v->reread))
             return rc;
-        send_word(v);
+        if (v->key != KEY_NONE)
+            send_word(v);
+        if (v->reread)
+            reread(v);
     }
     return ERR_OK;
 }

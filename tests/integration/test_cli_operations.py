@@ -166,6 +166,22 @@ def test_central_goes_and_comes(postgres, tmp_path):
     central.remove()
 
 
+def test_what_ended_while_nobody_listened(postgres, tmp_path):
+    central = Central(postgres.database()).start()
+    site, ctl = Site(central, "edge-a").up(), Ctl(central, tmp_path)
+    p = ctl.start("cluster", "switchover", site.cluster, "--yes")
+    op = received(site)
+    steps(site, op, 1, 1)
+    assert "step 1/9" in p.stderr.readline()
+    central.kill()
+    central.sql("UPDATE operations SET state = 'done', detail = 'long ago', finished_at = now() - interval '2 hours'")
+    central.start()
+    out, _ = p.communicate(timeout=30)
+    assert p.returncode == 0 and "long ago" in out
+    site.close()
+    central.remove()
+
+
 def test_central_hangs(postgres, tmp_path):
     """A link that is dead without a word: it is noticed, and nobody is kept by it."""
     central = Central(postgres.database()).start()

@@ -28,7 +28,7 @@ typedef enum HubTopic {
     HUB_CLUSTERS,
     HUB_SATELLITES,
     HUB_EVENT,
-    HUB_OPERATIONS, /* unfinished ones, and those that ended within a day */
+    HUB_OPERATIONS, /* unfinished ones, and those that ended within an hour */
     HUB_TOPIC_COUNT
 } HubTopic;
 enum { HUB_ALL = (1 << HUB_TOPIC_COUNT) - 1 };

@@ -180,7 +180,7 @@ static ErrCode check_states(const char *list, Error *err)
     " satellite = $4) AND ($5::text IS NULL OR state = ANY (string_to_array($5, ',')) OR"      \
     " (finished_at IS NULL AND 'unfinished' = ANY (string_to_array($5, ',')))) AND"            \
     " ($6::text IS NULL OR kind = $6) AND (NOT $7::boolean OR finished_at IS NULL OR"          \
-    " finished_at > now() - interval '1 day')"
+    " finished_at > now() - interval '1 hour')"
 
 typedef struct Listing {
     ListDone done;

@@ -28,7 +28,7 @@ typedef struct OperationFilter {
     const char *satellite; /* name */
     const char *states;    /* comma list; `unfinished` is one too */
     const char *kind;
-    bool recent; /* unfinished, or ended within a day */
+    bool recent; /* unfinished, or ended within an hour */
 } OperationFilter;
 /* Items: ApiOperation, newest first. A state that is none: ERR_INVALID. */
 void operation_list(App *app, Arena *a, const OperationFilter *f, const Page *p, ListDone done,
