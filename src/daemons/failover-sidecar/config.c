@@ -86,6 +86,7 @@ ErrCode config_load(Arena *a, Config *ret, Error *err)
         return err_set(err, ERR_INVALID, "POD_NAME: '%s' does not end in -ORDINAL", c.pod);
     c.ordinal = (unsigned)ordinal;
     config_members(&c);
+    c.base = arena_strndup(a, c.pod, (size_t)(dash - c.pod));
     c.lease_name = arena_printf(a, "%s-leader", c.cluster);
     c.my_addr = arena_printf(a, strchr(c.ip, ':') ? "[%s]:%u" : "%s:%u", c.ip, c.pg_port);
     *ret = c;
@@ -103,6 +104,15 @@ void config_members(Config *c)
     StrView line = sv_cut(&text, '\n');
     if (str_to_u64(sv_dup(a, line), &n) && n >= 1 && n <= MEMBERS_MAX)
         c->replicas = (unsigned)n;
+}
+
+int config_ordinal(const Config *c, const char *pod)
+{
+    size_t n = strlen(c->base);
+    uint64_t ordinal;
+    if (strncmp(pod, c->base, n) != 0 || pod[n] != '-' || !str_to_u64(pod + n + 1, &ordinal))
+        return -1;
+    return ordinal < MEMBERS_MAX + 1 ? (int)ordinal : -1;
 }
 
 void config_help(void)

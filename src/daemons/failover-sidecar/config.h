@@ -13,6 +13,7 @@ typedef struct Config {
     const char *run_dir, *config_dir, *secret_dir, *health_addr, *log_level;
     unsigned pg_port;
     const char *lease_name; /* CLUSTER-leader */
+    const char *base;       /* pods are BASE-0, BASE-1, ... */
     const char *my_addr;    /* IP:port of PostgreSQL */
 } Config;
 
@@ -20,6 +21,8 @@ typedef struct Config {
 ErrCode config_load(Arena *a, Config *ret, Error *err) MUST_USE;
 /* Read key `members` of the ConfigMap again; what is absent or no number changes nothing. */
 void config_members(Config *c);
+/* Of a pod of this cluster; -1 when it is none. */
+int config_ordinal(const Config *c, const char *pod);
 void config_help(void); /* the table, on stdout */
 /* One line of a Secret's file, without its line end. ERR_INVALID when it is empty. */
 ErrCode config_secret(Arena *a, const Config *c, const char *key, const char **ret,

@@ -115,3 +115,8 @@ void podlabel_set(PodLabel *p, const char *role)
     p->want = static_role(role);
     work(p);
 }
+
+bool podlabel_is(const PodLabel *p, const char *role)
+{
+    return p->known && !p->call && str_eq(p->have, role);
+}

@@ -7,4 +7,6 @@ typedef struct PodLabel PodLabel;
 PodLabel *podlabel_new(Kube *kube, const char *ns, const char *pod);
 void podlabel_free(PodLabel *p);
 /* "primary", "replica", or NULL for none. */
+/* The API server has it so. */
+bool podlabel_is(const PodLabel *p, const char *role);
 void podlabel_set(PodLabel *p, const char *role);

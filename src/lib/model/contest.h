@@ -11,8 +11,8 @@
 
 enum {
     CONTEST_MEMBERS = SYNC_MEMBERS,
-    CONTEST_GATHER_MS = 1000,
-    CONTEST_GRACE_MS = 750, /* for each rank above one's own */
+    CONTEST_GATHER_MS = 1000, /* what `gather_ms` usually is */
+    CONTEST_GRACE_MS = 750,   /* for each rank above one's own */
     CONTEST_TEXT = 200,
     CONTEST_PREFERRED_MS = 10000, /* how long a forced failover waits for the one it names */
 };
@@ -43,10 +43,11 @@ typedef enum ContestMood {
 typedef struct Contest {
     const Position *at; /* of all ordinals up to `replicas` */
     unsigned replicas, self;
-    uint32_t absent; /* bits: not waited for (who let go of the lease, or lost it) */
-    uint64_t epoch;  /* to be taken */
-    bool forced;     /* accept_data_loss: votes and eligibility do not count */
-    int preferred;   /* ordinal a forced failover names; -1: nobody */
+    uint32_t absent;    /* bits: not waited for (who let go of the lease, or lost it) */
+    uint64_t epoch;     /* to be taken */
+    uint64_t gather_ms; /* how long those who have not published are waited for */
+    bool forced;        /* accept_data_loss: votes and eligibility do not count */
+    int preferred;      /* ordinal a forced failover names; -1: nobody */
     ContestMood mood;
     bool proven;           /* sync_votes over contest_votes */
     uint64_t published_ms; /* since our own position is out */

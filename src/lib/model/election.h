@@ -17,7 +17,8 @@ typedef enum LeaseView {
     LEASE_MINE_NEW,  /* mine; no system identifier in it yet */
     LEASE_MINE,      /* mine, by name of the pod */
     LEASE_OTHER_NEW, /* another's, who has not initialised yet */
-    LEASE_OTHER,     /* another's, renewed in time */
+    LEASE_RISING,    /* another's, who took it and has not said yet where it leads */
+    LEASE_OTHER,     /* another's, renewed in time, with an address */
     LEASE_LATE,      /* another's; its permit must be over by now, but not the lease */
     LEASE_EXPIRED,   /* another's, not renewed in time */
     LEASE_FREE,      /* released */
@@ -46,7 +47,7 @@ enum {
     IF_QUICK = 1 << 4,     /* PostgreSQL may be started again in place */
     IF_ENTITLED = 1 << 5,  /* the lease is mine and this standby was chosen for its epoch */
     IF_READY = 1 << 6,     /* entitled, and what was handed over has been replayed */
-    IF_SEALED = 1 << 7,    /* sealed for the epoch that is to be taken, receiver gone */
+    IF_SEALED = 1 << 7,    /* sealed for the epoch that is to be taken */
     IF_CUT = 1 << 8,       /* the receiver is gone (always, when PostgreSQL is down) */
     IF_CONFIRMED = 1 << 9, /* the API server confirmed the lease as it is seen here */
     IF_TOLD = 1 << 10,     /* a position stands in the own pod's annotation, or may */
@@ -59,7 +60,9 @@ enum {
     IF_LEAVING = 1 << 17,  /* the launcher was asked to end */
     IF_GAVE = 1 << 18,     /* we released it a moment ago: the others go first */
     IF_RECOVERY = 1 << 19, /* PostgreSQL is still in recovery, or not known to be out */
-    IF_BITS = 20
+    IF_HELD = 1 << 20,     /* an operation keeps PostgreSQL down */
+    IF_SETTLED = 1 << 21,  /* sealed, the receiver gone, and the position known */
+    IF_BITS = 22
 };
 
 typedef struct Observation {

@@ -1,4 +1,5 @@
 #include "member/observe.h"
+#include "member/vouch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +38,8 @@ static void observations(void **state)
     l.system_id = 0;
     assert_int_equal(member_observe(&f).lease, LEASE_MINE_NEW);
     assert_int_equal(member_observe(&f).data, DATA_PRIMARY);
-    f.lease_expired = true; /* of one's own lease, that says nothing */
+    f.lease_seconds = 15;
+    f.lease_age_ms = 15001; /* of one's own lease, that says nothing */
     assert_int_equal(member_observe(&f).lease, LEASE_MINE_NEW);
     f.pod = "a-1";
     assert_int_equal(member_observe(&f).lease, LEASE_EXPIRED);
@@ -45,6 +47,69 @@ static void observations(void **state)
     assert_int_equal(member_observe(&f).lease, LEASE_UNKNOWN);
     f.launcher = NULL;
     assert_int_equal(member_observe(&f).data, DATA_UNKNOWN);
+}
+
+/* What the age of another's lease makes of it. */
+static void ages(void **state)
+{
+    (void)state;
+    LeaseInfo l = {
+        .exists = true, .holder = "a-0", .system_id = 77, .primary_addr = "h:1", .seconds = 15};
+    Facts f = {.lease = &l, .lease_known = true, .pod = "a-1", .lease_seconds = 15};
+    assert_int_equal(member_observe(&f).lease, LEASE_OTHER);
+    *l.primary_addr = 0;
+    assert_int_equal(member_observe(&f).lease, LEASE_RISING);
+    f.lease_age_ms = lease_late_ms(15) + 1;
+    assert_int_equal(member_observe(&f).lease, LEASE_LATE);
+    f.lease_age_ms = 15001;
+    assert_int_equal(member_observe(&f).lease, LEASE_EXPIRED);
+    l.seconds = 30; /* the longer of the two counts: what the holder wrote */
+    assert_int_not_equal(member_observe(&f).lease, LEASE_EXPIRED);
+    l.seconds = 1; /* and what is configured here */
+    f.lease_age_ms = 14999;
+    assert_int_equal(member_observe(&f).lease, LEASE_LATE);
+    l.exists = false;
+    assert_int_equal(member_observe(&f).lease, LEASE_NONE);
+    f.lease_age_ms = 15001;
+    assert_int_equal(member_observe(&f).lease, LEASE_GONE);
+}
+
+/* Released by its holder is another thing than emptied by somebody. */
+static void released(void **state)
+{
+    (void)state;
+    LeaseInfo l = {.exists = true, .system_id = 77, .primary_addr = "h:1", .seconds = 15};
+    Facts f = {.lease = &l, .lease_known = true, .pod = "a-1", .lease_seconds = 15, .replicas = 3};
+    assert_int_equal(member_observe(&f).lease, LEASE_LATE);
+    f.lease_age_ms = 15001;
+    assert_int_equal(member_observe(&f).lease, LEASE_FREE);
+    assert_false(member_observe(&f).flags & IF_CONFIRMED);
+    f.lease_age_ms = 0;
+    l.released = (LeaseReleased){.is = true, .by = "a-1"};
+    Observation o = member_observe(&f);
+    assert_int_equal(o.lease, LEASE_FREE);
+    assert_true((o.flags & IF_CONFIRMED) && (o.flags & IF_GAVE));
+    f.replicas = 1;
+    assert_false(member_observe(&f).flags & IF_GAVE);
+    l.paused.is = true;
+    assert_true(member_observe(&f).flags & IF_PAUSED);
+    l.failover.is = true; /* a person asks for it: that counts more */
+    assert_false(member_observe(&f).flags & IF_PAUSED);
+    f.replicas = 3;
+    assert_true(member_observe(&f).flags & IF_EVICTED);
+    snprintf(l.failover.to, sizeof l.failover.to, "a-1");
+    assert_false(member_observe(&f).flags & IF_EVICTED);
+}
+
+/* A permit, the fence and the wait behind the seal never reach into what others may do. */
+static void times(void **state)
+{
+    (void)state;
+    for (unsigned s = 5; s <= 60; s++) {
+        assert_true(lease_permit_ms(s) + 1000 < s * 1000);
+        assert_true(lease_late_ms(s) > lease_permit_ms(s) && lease_late_ms(s) < s * 1000);
+    }
+    assert_true(lease_late_ms(15) + VOUCH_OVER_MS <= 15000);
 }
 
 static void following(void **state)
@@ -77,8 +142,8 @@ static void following(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(observations),
-        cmocka_unit_test(following),
+        cmocka_unit_test(observations), cmocka_unit_test(ages),      cmocka_unit_test(released),
+        cmocka_unit_test(times),        cmocka_unit_test(following),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,8 +50,9 @@ static cJSON *note_object(const cJSON *obj, const char *key)
 static void parse_released(const cJSON *obj, LeaseReleased *ret)
 {
     cJSON *o = note_object(obj, LEASE_A_RELEASED);
-    ret->is = o;
     take_text(o, "by", ret->by, sizeof ret->by);
+    ret->is = *ret->by;
+    ret->clean = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "clean"));
     take_text(o, "reason", ret->reason, sizeof ret->reason);
     ret->lsn = take_lsn(o, "lsn");
     ret->timeline = take_u32(o, "timeline");
@@ -111,6 +112,7 @@ char *lease_released_json(Arena *a, const LeaseReleased *r)
     cJSON_AddStringToObject(o, "reason", r->reason);
     add_lsn(o, "lsn", r->lsn);
     cJSON_AddNumberToObject(o, "timeline", r->timeline);
+    cJSON_AddBoolToObject(o, "clean", r->clean);
     return print_into(a, o);
 }
 

@@ -20,9 +20,10 @@ enum { LEASE_TEXT = 256, LEASE_SYNC = 1536 };
 #define LEASE_A_PAUSED "pg-swarm.io/paused"
 #define LEASE_A_FAILOVER "pg-swarm.io/failover"
 
-/* The holder let go by itself: {"by":POD,"reason":TEXT,"lsn":"0/..","timeline":N} */
+/* The holder let go by itself: {"by":POD,"reason":TEXT,"lsn":"0/..","timeline":N,
+ * "clean":true}; clean: PostgreSQL was shut down, and lsn is the end of its WAL. */
 typedef struct LeaseReleased {
-    bool is;
+    bool is, clean;
     char by[LEASE_TEXT], reason[LEASE_TEXT];
     uint64_t lsn;
     uint32_t timeline;

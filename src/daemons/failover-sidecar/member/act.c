@@ -10,12 +10,9 @@ uint64_t renew_interval_ms(const Member *m)
     return third < 2000 ? third : 2000;
 }
 
-/* Renew deadline: 5 s before others may take the lease; half of it when it is a short one. Fence
- * and timer errors fit in what is left. */
 uint64_t permit_ms(const Member *m)
 {
-    uint64_t lease = m->mc.cfg->lease_seconds * 1000;
-    return lease > 10000 ? lease - 5000 : lease / 2;
+    return lease_permit_ms(m->mc.cfg->lease_seconds);
 }
 
 bool permit_fresh(const Member *m)
@@ -34,9 +31,10 @@ static LeaseClaim claim_of(const Member *m, uint64_t epoch)
                         .seconds = c->lease_seconds,
                         .now_us = clock_wall_us()};
     const LpMsg *s = launcher_state(m->launcher);
-    /* Others may clone from us once the primary stands and is prepared. */
-    if (s && instance_bootstrapped(m->instance)) {
+    /* Others may clone from us and follow once the primary stands. */
+    if (s && instance_open(m->instance)) {
         claim.addr = c->my_addr;
+        claim.served = epoch;
         claim.system_id = s->num[LPF_SYSTEM_ID];
         claim.timeline = probe_health(instance_probe(m->instance))->timeline_id;
     }
@@ -63,7 +61,7 @@ void member_permit(Member *m, uint64_t deadline)
     launcher_call(m->launcher, &msg, on_permit, m);
 }
 
-static void took_lease(Member *m, uint64_t sent_ms)
+void member_took_lease(Member *m, uint64_t sent_ms)
 {
     m->renewed_at = sent_ms;
     m->renew_next = sent_ms + renew_interval_ms(m);
@@ -83,7 +81,7 @@ static void on_renewed(void *ctx, const Error *err, uint64_t sent_ms)
     Member *m = ctx;
     member_api_away(m, means_away(err));
     if (!err) {
-        took_lease(m, sent_ms);
+        member_took_lease(m, sent_ms);
     } else {
         log_warn("lease", "not renewed", "err=%s", log_quote(err->msg));
         m->renew_next = clock_boot_ms() + renew_interval_ms(m) / 2;
@@ -106,7 +104,7 @@ static void on_created(void *ctx, const Error *err, uint64_t sent_ms)
 {
     Member *m = ctx;
     if (!err) {
-        took_lease(m, sent_ms);
+        member_took_lease(m, sent_ms);
         decision_note(m->record,
                       &(DecisionNote){.kind = "lease.created",
                                       .epoch = lease_info(m->lease)->epoch,
@@ -136,10 +134,60 @@ static void on_done(void *ctx, const Error *err)
     member_action_done(ctx, err);
 }
 
+static void on_stopped(void *ctx, const Error *err)
+{
+    Member *m = ctx;
+    m->stop_under_way = false;
+    if (err)
+        log_error("member", "PostgreSQL was not stopped", "err=%s", log_quote(err->msg));
+    member_kick(m);
+}
+
+/* Never waits behind another action. */
+static void stop_now(Member *m, Action act)
+{
+    LpMsg msg = {.type = LP_STOP};
+    msg.num[LPF_MODE] = act == ACT_KILL ? LP_STOP_KILL : LP_STOP_IMMEDIATE;
+    m->stop_under_way = true;
+    if (act == ACT_KILL)
+        m->must_give = m->crashed = true;
+    decision_note(m->record,
+                  &(DecisionNote){.kind = act == ACT_KILL ? "postgres.frozen" : "demote.begun",
+                                  .epoch = lease_info(m->lease)->epoch,
+                                  .saw = m->why,
+                                  .did = act == ACT_KILL ? "kills all of PostgreSQL"
+                                                         : "stops PostgreSQL at once",
+                                  .why = "nothing may be written here any more"});
+    member_event(m, SEV_CRITICAL, act == ACT_KILL ? "postgres.frozen" : "instance.stopped",
+                 "%s: %s", m->mc.cfg->pod, m->why);
+    launcher_call(m->launcher, &msg, on_stopped, m);
+}
+
+static void note_seal(Member *m)
+{
+    AUTO_ARENA a = arena_new_sized(512);
+    const LeaseInfo *l = lease_info(m->lease);
+    const char *saw = m->seen == LEASE_FREE
+                          ? arena_printf(a, "the lease was let go by %s (%s), own receiver gone",
+                                         l->released.by, l->released.reason)
+                      : l->exists
+                          ? arena_printf(a,
+                                         "lease of %s at epoch %" PRIu64 " not renewed for %" PRIu64
+                                         ".%" PRIu64 " s, own receiver gone",
+                                         l->holder, l->epoch, lease_age_ms(m->lease) / 1000,
+                                         lease_age_ms(m->lease) % 1000 / 100)
+                          : "there is no lease, own receiver gone";
+    decision_note(m->record, &(DecisionNote){.kind = "election.sealed",
+                                             .epoch = l->epoch,
+                                             .saw = saw,
+                                             .did = "drops its receiver and contends",
+                                             .why = "somebody must lead"});
+}
+
 static ErrCode prepare(Member *m, Action act, LpMsg *msg, Arena *a, Error *err)
 {
     msg->num[LPF_EPOCH] = lease_info(m->lease)->epoch;
-    switch (act) {
+    switch ((int)act) {
     case ACT_INITDB:
         msg->type = LP_INITDB;
         return config_secret(a, m->mc.cfg, "superuser-password", &msg->text[LPF_PASSWORD], err);
@@ -152,29 +200,23 @@ static ErrCode prepare(Member *m, Action act, LpMsg *msg, Arena *a, Error *err)
     case ACT_CLONE:
         msg->type = LP_BASEBACKUP;
         return member_put_upstream(m, msg, a, err);
-    case ACT_STOP_NOW:
-        msg->type = LP_STOP;
-        msg->num[LPF_MODE] = LP_STOP_IMMEDIATE;
+    case ACT_START_SEALED: {
+        const LeaseInfo *l = lease_info(m->lease);
+        bool mine = str_eq(l->holder, m->mc.cfg->pod);
+        msg->type = LP_START;
+        msg->num[LPF_ROLE] = LP_ROLE_STANDBY;
+        msg->num[LPF_EPOCH] = launcher_state(m->launcher)->num[LPF_STAMP_EPOCH];
+        msg->num[LPF_SEALED] = mine ? l->epoch : campaign_epoch(m->campaign);
+        msg->text[LPF_SYNC] = sync_standby_text(a, m->mc.cfg, msg->num[LPF_SEALED]);
         return ERR_OK;
-    case ACT_NONE:
-    case ACT_CREATE_LEASE:
-    case ACT_RECREATE_LEASE:
-    case ACT_RENEW:
-    case ACT_FOLLOW:
-    case ACT_REJOIN:
-    case ACT_START_SEALED:
-    case ACT_KILL:
-    case ACT_CONFIRM:
-    case ACT_SEAL:
-    case ACT_PUBLISH:
-    case ACT_WITHDRAW:
-    case ACT_TAKE:
-    case ACT_PROMOTE:
-    case ACT_RELEASE:
-    case ACTION_COUNT:
-        break;
     }
-    return err_set(err, ERR_INTERNAL, "action %s is not the launcher's", action_name(act));
+    case ACT_SEAL:
+        msg->type = LP_SEAL;
+        msg->num[LPF_EPOCH] = campaign_epoch(m->campaign);
+        return ERR_OK;
+    default:
+        return err_set(err, ERR_INTERNAL, "action %s is not the launcher's", action_name(act));
+    }
 }
 
 static void ask_launcher(Member *m, Action act)
@@ -189,26 +231,97 @@ static void ask_launcher(Member *m, Action act)
     if (act == ACT_CLONE)
         member_event(m, SEV_INFO, "clone.started", "%s clones from %s (%s)", m->mc.cfg->pod,
                      lease_info(m->lease)->holder, lease_info(m->lease)->primary_addr);
+    if (act == ACT_SEAL)
+        note_seal(m);
     launcher_call(m->launcher, &msg, on_done, m);
+}
+
+static void on_confirmed(void *ctx, const Error *err, uint64_t sent_ms)
+{
+    (void)sent_ms;
+    member_action_done(ctx, err);
+}
+
+/* In place, after PostgreSQL ended by itself: once, and what came of it is remembered. */
+static void start_primary(Member *m)
+{
+    if (m->crashed)
+        m->restarted_at = clock_boot_ms();
+    m->crashed = m->must_give = false;
+    *m->fatal = 0;
+    ask_launcher(m, ACT_START_PRIMARY);
+}
+
+static void act_create(Member *m)
+{
+    create_lease(m, 1);
+}
+
+static void act_recreate(Member *m)
+{
+    create_lease(m, launcher_state(m->launcher)->num[LPF_EPOCH] + 1);
+}
+
+static void act_renew(Member *m)
+{
+    if (lease_busy(m->lease))
+        m->under_way = ACT_NONE;
+    else
+        member_renew(m);
+}
+
+static void act_confirm(Member *m)
+{
+    lease_read(m->lease, on_confirmed);
+}
+
+static void act_join(Member *m)
+{
+    *m->fatal = 0;
+    member_join(m, m->under_way);
+}
+
+static void act_publish(Member *m)
+{
+    announce_set(campaign_announce(m->campaign), campaign_text(m->campaign), on_done, m);
+}
+
+static void act_withdraw(Member *m)
+{
+    announce_set(campaign_announce(m->campaign), NULL, on_done, m);
+}
+
+static void act_launcher(Member *m)
+{
+    ask_launcher(m, m->under_way);
 }
 
 void member_act(Member *m, Action act)
 {
+    static void (*const FN[ACTION_COUNT])(Member *) = {
+        [ACT_CREATE_LEASE] = act_create,
+        [ACT_RECREATE_LEASE] = act_recreate,
+        [ACT_RENEW] = act_renew,
+        [ACT_INITDB] = act_launcher,
+        [ACT_START_PRIMARY] = start_primary,
+        [ACT_CLONE] = act_launcher,
+        [ACT_FOLLOW] = act_join,
+        [ACT_REJOIN] = act_join,
+        [ACT_START_SEALED] = act_launcher,
+        [ACT_CONFIRM] = act_confirm,
+        [ACT_SEAL] = act_launcher,
+        [ACT_PUBLISH] = act_publish,
+        [ACT_WITHDRAW] = act_withdraw,
+        [ACT_TAKE] = member_take,
+        [ACT_PROMOTE] = member_promote,
+        [ACT_RELEASE] = member_release,
+    };
     log_info("member", "acting", "action=%s epoch=%" PRIu64, action_name(act),
              lease_info(m->lease)->epoch);
+    if (act == ACT_STOP_NOW || act == ACT_KILL) {
+        stop_now(m, act);
+        return;
+    }
     m->under_way = act;
-    if (act == ACT_START_PRIMARY || act == ACT_REJOIN)
-        *m->fatal = 0;
-    if (act == ACT_CREATE_LEASE)
-        create_lease(m, 1);
-    else if (act == ACT_RECREATE_LEASE)
-        create_lease(m, launcher_state(m->launcher)->num[LPF_EPOCH] + 1);
-    else if (act == ACT_RENEW && lease_busy(m->lease))
-        m->under_way = ACT_NONE;
-    else if (act == ACT_RENEW)
-        member_renew(m);
-    else if (act == ACT_FOLLOW || act == ACT_REJOIN)
-        member_join(m, act);
-    else
-        ask_launcher(m, act);
+    FN[act](m);
 }

@@ -25,7 +25,7 @@ static void on_standbys(void *ctx, const Error *err, PgResult *r)
     }
     vouch_keep(&m->vouch, present);
     uint64_t deadline = m->vouch_asked_at + VOUCH_GRANT_MS;
-    if (!m->away || deadline <= m->renewed_at + permit_ms(m) ||
+    if (!m->away || deadline <= m->renewed_at + lease_permit_ms(c->lease_seconds) ||
         !vouch_holds(&m->vouch, c->replicas, c->ordinal, m->vouch_asked_at))
         return;
     if (!m->vouched)

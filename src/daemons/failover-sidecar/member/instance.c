@@ -10,6 +10,7 @@ struct Instance {
     InstanceConfig ic;
     PgPool *pool;
     Probe *probe;
+    PositionPoll *position;
     Timer *retry;
     bool bootstrap_under_way, bootstrapped, closing;
 };
@@ -76,11 +77,13 @@ ErrCode instance_new(const InstanceConfig *ic, Instance **ret, Error *err)
         return err->code;
     Instance *i = xnew(Instance);
     i->ic = *ic;
-    i->pool = pg_pool_new(ic->loop, &(PgPoolConfig){.conninfo = conninfo,
-                                                    .size = 1,
-                                                    .queue_limit = 16,
-                                                    .statement_timeout_ms = STATEMENT_MS,
-                                                    .application_name = "pg-swarm"});
+    i->pool = pg_pool_new(
+        ic->loop,
+        &(PgPoolConfig){.conninfo = conninfo,
+                        .size = 2, /* a checkpoint or a slow look at the tables holds one */
+                        .queue_limit = 16,
+                        .statement_timeout_ms = STATEMENT_MS,
+                        .application_name = "pg-swarm"});
     i->retry = timer_start(ic->loop, UINT32_MAX, 0, run_bootstrap, i);
     i->probe = probe_new(&(ProbeConfig){.loop = ic->loop,
                                         .pool = i->pool,
@@ -88,6 +91,7 @@ ErrCode instance_new(const InstanceConfig *ic, Instance **ret, Error *err)
                                         .pg_major = ic->pg_major,
                                         .on_result = on_probe,
                                         .ctx = i});
+    i->position = position_poll_new(ic->loop, i->pool, ic->on_change, ic->ctx);
     *ret = i;
     return ERR_OK;
 }
@@ -98,7 +102,9 @@ void instance_free(Instance *i)
         return;
     i->closing = true;
     timer_stop(i->retry);
+    position_poll_close(i->position);
     probe_free(i->probe); /* frees the pool as well */
+    position_poll_free(i->position);
     free(i);
 }
 
@@ -123,6 +129,33 @@ bool instance_bootstrapped(const Instance *i)
     return i && i->bootstrapped;
 }
 
+void instance_promoted(Instance *i)
+{
+    i->ic.primary = true;
+    probe_now(i->probe);
+}
+
+bool instance_open(const Instance *i)
+{
+    return i && i->ic.primary && probe_answered(i->probe) && !probe_in_recovery(i->probe) &&
+           (i->bootstrapped || i->ic.established);
+}
+
+bool instance_rogue(const Instance *i)
+{
+    return i && !i->ic.primary && probe_answered(i->probe) && !probe_in_recovery(i->probe);
+}
+
+bool instance_answered(const Instance *i)
+{
+    return i && probe_health(i->probe);
+}
+
+PositionPoll *instance_position(const Instance *i)
+{
+    return i ? i->position : NULL;
+}
+
 bool instance_ready(const Instance *i, const char **ret_why)
 {
     *ret_why = NULL;
@@ -134,7 +167,7 @@ bool instance_ready(const Instance *i, const char **ret_why)
         *ret_why = "PostgreSQL is still in recovery";
     else if (i->ic.primary && probe_read_only(i->probe))
         *ret_why = "default_transaction_read_only is on";
-    else if (i->ic.primary && !i->bootstrapped)
+    else if (i->ic.primary && !instance_open(i))
         *ret_why = "the primary is not prepared yet";
     else if (!i->ic.primary && !probe_health(i->probe)->wal_receiver_active)
         *ret_why = "the standby does not stream";

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { CONTEST_RETRY_MS = 200, STALL_MS = 1500, FROZEN_LOOK_MS = 500 };
 enum { QUICK_EXIT_MS = 10 * 1000, IDLE_STEP_MS = 60 * 1000, STATUS_MS = 30 * 1000 };
 
 static void step(void *ctx);
@@ -38,6 +39,21 @@ static void clone_event(Member *m, const Error *err)
                      lease_info(m->lease)->holder);
 }
 
+/* Small and quick: what fails there is tried again at once, somebody is waiting for a primary. */
+static bool is_contest(Action a)
+{
+    return a == ACT_RENEW || a == ACT_CONFIRM || a == ACT_SEAL || a == ACT_PUBLISH ||
+           a == ACT_TAKE || a == ACT_PROMOTE || a == ACT_RELEASE || a == ACT_WITHDRAW;
+}
+
+/* What would bring a process up must not be tried without pause. */
+static bool may_act(const Member *m, Action a, uint64_t now)
+{
+    if (a == ACT_STOP_NOW || a == ACT_KILL)
+        return !m->stop_under_way;
+    return a != ACT_NONE && m->under_way == ACT_NONE && (now >= m->retry_at || a == ACT_RELEASE);
+}
+
 void member_action_done(Member *m, const Error *err)
 {
     Action done = m->under_way;
@@ -52,6 +68,10 @@ void member_action_done(Member *m, const Error *err)
         if (done != ACT_RENEW)
             snprintf(m->problem, sizeof m->problem, "%s failed: %.300s", action_name(done),
                      err->msg);
+        if (is_contest(done))
+            m->retry_at = clock_boot_ms() + CONTEST_RETRY_MS;
+        if (done == ACT_START_PRIMARY)
+            m->crashed = m->must_give = true; /* let others, if there are any */
     } else if (done != ACT_START_PRIMARY && done != ACT_REJOIN) {
         *m->problem = 0;
         backoff_reset(&m->backoff); /* a start has only worked when it lasts: see note_exit */
@@ -69,6 +89,7 @@ static void note_exit(Member *m, const LpMsg *s)
     m->exits = s->num[LPF_EXITS];
     if (!news)
         return;
+    m->crashed |= s->num[LPF_ROLE] == LP_ROLE_PRIMARY;
     uint64_t ran = clock_boot_ms() - s->num[LPF_STARTED];
     if (ran > QUICK_EXIT_MS) {
         backoff_reset(&m->backoff);
@@ -87,16 +108,30 @@ static void note_exit(Member *m, const LpMsg *s)
 static void sync_instance(Member *m, const LpMsg *s)
 {
     bool up = s && s->num[LPF_PG] == LP_PG_UP;
+    bool primary = up && s->num[LPF_ROLE] == LP_ROLE_PRIMARY;
     if (m->instance && (!up || s->num[LPF_STARTED] != m->instance_started)) {
         instance_free(m->instance);
         m->instance = NULL;
+        deep_free(m->deep);
+        m->deep = NULL;
+    }
+    if (m->instance && primary && !m->instance_primary && !s->num[LPF_IN_RECOVERY]) {
+        instance_promoted(m->instance);
+        m->instance_primary = true;
     }
     if (!up || m->instance)
         return;
+    m->instance_primary = primary;
+    m->deep = deep_new(&(DeepConfig){.loop = m->mc.loop,
+                                     .run_dir = m->mc.cfg->run_dir,
+                                     .port = m->mc.cfg->pg_port,
+                                     .on_frozen = member_kick,
+                                     .ctx = m});
     Error err = {0};
     InstanceConfig ic = {.loop = m->mc.loop,
                          .cfg = m->mc.cfg,
-                         .primary = s->num[LPF_ROLE] == LP_ROLE_PRIMARY,
+                         .primary = primary,
+                         .established = lease_info(m->lease)->system_id != 0,
                          .pg_major = (unsigned)s->num[LPF_PG_MAJOR],
                          .on_change = member_kick,
                          .ctx = m};
@@ -110,24 +145,47 @@ static void sync_instance(Member *m, const LpMsg *s)
 static void publish_soon(Member *m, const LpMsg *s)
 {
     const LeaseInfo *l = lease_info(m->lease);
-    if (s && instance_bootstrapped(m->instance) && str_eq(l->holder, m->mc.cfg->pod) &&
+    if (s && instance_open(m->instance) && str_eq(l->holder, m->mc.cfg->pod) &&
         (l->system_id != s->num[LPF_SYSTEM_ID] || !str_eq(l->primary_addr, m->mc.cfg->my_addr)))
         m->renew_next = 0;
 }
 
-static Observation observe(Member *m)
+static Observation observe(Member *m, uint64_t now)
 {
-    Facts f = {.launcher = launcher_state(m->launcher),
-               .lease = lease_info(m->lease),
+    const LpMsg *s = launcher_state(m->launcher);
+    const LeaseInfo *l = lease_info(m->lease);
+    unsigned seconds = lease_duration(l, m->mc.cfg->lease_seconds);
+    uint64_t age = lease_age_ms(m->lease);
+    Facts f = {.launcher = s,
+               .lease = l,
                .lease_known = lease_known(m->lease),
-               .lease_expired = lease_expired(m->lease),
+               .confirmed = lease_read_at(m->lease) >= now - age + lease_late_ms(seconds),
+               .lease_age_ms = age,
+               .lease_seconds = m->mc.cfg->lease_seconds,
+               .replicas = m->mc.cfg->replicas,
                .pod = m->mc.cfg->pod,
                .first = m->mc.cfg->ordinal == 0,
-               .permit_fresh = permit_fresh(m)};
+               .permit_fresh = permit_fresh(m),
+               .may_restart = member_may_restart(m, now),
+               .rogue = instance_rogue(m->instance),
+               .frozen = member_frozen(m, s, now),
+               .held = operate_held(m->operate)};
     Observation o = member_observe(&f);
     /* Following is not enough when the WAL it needs is gone. */
     if (rejoin_wanted(m->rejoin))
         o.flags &= ~(unsigned)IF_FOLLOWS;
+    CampaignView v = {.view = o.lease, .lease = l, .launcher = s, .now = now};
+    if (o.pg == PG_STANDBY && m->instance)
+        v.position = position_seen(instance_position(m->instance));
+    o.flags |= campaign_look(m->campaign, &v);
+    /* The probe's own answer comes a moment after the launcher's. */
+    if (o.pg == PG_PRIMARY && m->instance && lease_info(m->lease)->system_id &&
+        instance_answered(m->instance) && !instance_open(m->instance))
+        o.flags |= IF_RECOVERY;
+    if (m->instance)
+        position_poll(instance_position(m->instance), campaign_poll_ms(m->campaign));
+    m->seen = o.lease;
+    m->pg = o.pg;
     return o;
 }
 
@@ -141,6 +199,8 @@ static void take_decision(Member *m, const Decision *d)
         snprintf(why, sizeof why, "%.*s%s%s", (int)(gap - d->why), d->why, holder, gap + 2);
     else
         snprintf(why, sizeof why, "%s", str_or(d->why, ""));
+    if (!*why && d->state == MEMBER_CONTENDING)
+        snprintf(why, sizeof why, "%s", str_or(campaign_why(m->campaign), ""));
     if (!*why && d->state != MEMBER_PRIMARY && d->state != MEMBER_REPLICA)
         snprintf(why, sizeof why, "%s", m->problem);
     bool news = d->state != m->decision.state || !str_eq(why, m->why);
@@ -160,16 +220,22 @@ static void update_label(Member *m)
 {
     switch (m->decision.state) {
     case MEMBER_PRIMARY:
-        if (instance_bootstrapped(m->instance))
-            podlabel_set(m->label, "primary");
+        if (instance_open(m->instance)) {
+            member_begin_strip(m);
+            if (strip_is_done(m->strip, lease_info(m->lease)->epoch))
+                podlabel_set(m->label, "primary");
+        }
         break;
     case MEMBER_REPLICA:
     case MEMBER_CLONING:
         podlabel_set(m->label, "replica");
         break;
     case MEMBER_WAITING:
-    case MEMBER_REJOINING:
         podlabel_set(m->label, NULL);
+        break;
+    case MEMBER_REJOINING:
+        if (podlabel_is(m->label, "primary"))
+            podlabel_set(m->label, NULL);
         break;
     case MEMBER_STARTING:
     case MEMBER_INITIALISING:
@@ -182,16 +248,26 @@ static void update_label(Member *m)
 
 static InstanceRole role_now(const Member *m)
 {
-    return m->decision.state == MEMBER_PRIMARY   ? ROLE_PRIMARY
-           : m->decision.state == MEMBER_REPLICA ? ROLE_REPLICA
-                                                 : ROLE_UNKNOWN;
+    return m->decision.state == MEMBER_PRIMARY ? ROLE_PRIMARY
+           : m->decision.state == MEMBER_REPLICA || m->decision.state == MEMBER_CONTENDING
+               ? ROLE_REPLICA
+               : ROLE_UNKNOWN;
+}
+
+static bool keeps_ready(const Member *m)
+{
+    return m->instance && m->told_ready &&
+           (m->decision.state == MEMBER_CONTENDING || m->decision.state == MEMBER_PROMOTING ||
+            (m->pg == PG_STANDBY && m->seen != LEASE_OTHER && m->seen != LEASE_UNKNOWN));
 }
 
 static void tell_changes(Member *m)
 {
     const char *why;
     InstanceRole role = role_now(m);
-    m->ready = role != ROLE_UNKNOWN && instance_ready(m->instance, &why);
+    /* While nobody leads a standby goes on serving what it has. */
+    if (!keeps_ready(m))
+        m->ready = role != ROLE_UNKNOWN && instance_ready(m->instance, &why);
     if (role != m->told_role && role != ROLE_UNKNOWN)
         member_event(m, SEV_INFO, "instance.role", "%s is %s at epoch %" PRIu64, m->mc.cfg->pod,
                      instance_role_name(role), member_epoch(m));
@@ -209,6 +285,25 @@ static void tell_changes(Member *m)
     m->told_ready = m->ready;
 }
 
+static void sooner(uint64_t *wait, uint64_t ms)
+{
+    if (ms < *wait)
+        *wait = ms;
+}
+
+/* Ages at which the view of the lease changes. */
+static void arm_lease(const Member *m, uint64_t *wait)
+{
+    if (!lease_known(m->lease) || str_eq(lease_info(m->lease)->holder, m->mc.cfg->pod))
+        return;
+    unsigned seconds = lease_duration(lease_info(m->lease), m->mc.cfg->lease_seconds);
+    const uint64_t limits[] = {GAVE_MS, lease_late_ms(seconds) + 1, (uint64_t)seconds * 1000 + 1};
+    uint64_t age = lease_age_ms(m->lease);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        if (age < limits[i])
+            sooner(wait, limits[i] - age);
+}
+
 /* The next moment at which time alone could change a decision. */
 static void arm(Member *m, uint64_t now)
 {
@@ -217,13 +312,19 @@ static void arm(Member *m, uint64_t now)
         wait = m->retry_at - now;
     if (m->decision.hold && !lease_busy(m->lease) && m->renew_next < now + wait)
         wait = m->renew_next > now ? m->renew_next - now : 1;
-    const LeaseInfo *l = lease_info(m->lease);
-    if (lease_known(m->lease) && l->exists && !str_eq(l->holder, m->mc.cfg->pod)) {
-        uint64_t age = lease_age_ms(m->lease), limit = (uint64_t)l->seconds * 1000 + 1;
-        if (age < limit && limit - age < wait)
-            wait = limit - age;
-    }
+    sooner(&wait, campaign_again(m->campaign));
+    arm_lease(m, &wait);
+    const LpMsg *s = launcher_state(m->launcher);
+    if (s && s->num[LPF_PG] == LP_PG_UP && (s->num[LPF_STOPPED_AT] || m->restarted_at))
+        sooner(&wait, FROZEN_LOOK_MS);
     timer_again(m->timer, wait);
+}
+
+/* Frozen and thawed: the renewal is long overdue. Whatever we believe of the lease is old. */
+static bool stood_still(const Member *m, uint64_t now)
+{
+    return m->decision.hold && m->renew_next && now > m->renew_next + STALL_MS &&
+           lease_known(m->lease) && !lease_busy(m->lease);
 }
 
 static void step(void *ctx)
@@ -236,16 +337,20 @@ static void step(void *ctx)
     sync_instance(m, s);
     operate_step(m->operate);
     publish_soon(m, s);
-    Observation o = observe(m);
+    uint64_t now = clock_boot_ms();
+    if (stood_still(m, now))
+        lease_doubt(m->lease);
+    Observation o = observe(m, now);
     Decision d = member_decide(&o);
     take_decision(m, &d);
-    uint64_t now = clock_boot_ms();
-    if (d.action != ACT_NONE && m->under_way == ACT_NONE && now >= m->retry_at)
+    member_note_primary(m);
+    if (may_act(m, d.action, now))
         member_act(m, d.action);
     else if (d.hold && now >= m->renew_next && lease_known(m->lease))
         member_renew(m);
     update_label(m);
     tell_changes(m);
+    member_checkpoint_if_due(m, s);
     if (!m->deferred)
         arm(m, clock_boot_ms());
 }
@@ -309,6 +414,16 @@ Member *member_new(const MemberConfig *mc)
                                            .ctx = m});
     m->rejoin = member_rejoin_new(m);
     m->label = podlabel_new(mc->kube, mc->cfg->ns, mc->cfg->pod);
+    m->stale = -1;
+    m->last_streaming = mc->cfg->replicas - 1;
+    m->campaign = campaign_new(
+        &(CampaignConfig){.cfg = mc->cfg, .kube = mc->kube, .on_change = member_kick, .ctx = m});
+    m->strip = strip_new(&(StripConfig){.kube = mc->kube,
+                                        .ns = mc->cfg->ns,
+                                        .base = mc->cfg->base,
+                                        .self = mc->cfg->ordinal,
+                                        .on_done = member_kick,
+                                        .ctx = m});
     m->lease = lease_new(&(LeaseConfig){.kube = mc->kube,
                                         .ns = mc->cfg->ns,
                                         .name = mc->cfg->lease_name,
@@ -331,6 +446,9 @@ void member_free(Member *m)
     rejoin_free(m->rejoin); /* behind the pool it may have asked */
     sync_free(m->sync);
     slots_free(m->slots);
+    deep_free(m->deep);
+    campaign_free(m->campaign);
+    strip_free(m->strip);
     lease_free(m->lease);
     podlabel_free(m->label);
     launcher_client_free(m->launcher);

@@ -3,12 +3,16 @@
 #include "core/clock.h"
 #include "durability/slots.h"
 #include "durability/sync.h"
+#include "election/campaign.h"
+#include "election/strip.h"
 #include "lease/lease.h"
 #include "member/instance.h"
 #include "member/member.h"
+#include "member/observe.h"
 #include "member/operate.h"
 #include "member/vouch.h"
 #include "podlabel.h"
+#include "probe/deep.h"
 #include "record/record.h"
 #include "rejoin/rejoin.h"
 
@@ -23,6 +27,7 @@ struct Member {
     Operate *operate;
     Rejoin *rejoin;
     Instance *instance;
+    bool instance_primary;
     uint64_t instance_started; /* LPF_STARTED of the PostgreSQL that `instance` is of */
     Timer *timer, *report_timer;
     uint64_t status_at;
@@ -52,6 +57,25 @@ struct Member {
     uint64_t retry_at;
     Backoff backoff;
     uint64_t exits; /* of PostgreSQL, as last told */
+
+    /* Elections. */
+    Campaign *campaign;
+    Strip *strip;
+    Deep *deep;     /* while PostgreSQL is up */
+    LeaseView seen; /* of the last step */
+    PgView pg;
+    bool stop_under_way; /* STOP_NOW, KILL: beside any other action */
+    int stale;           /* ordinal of who was primary before us; -1: not known */
+    uint64_t promote_at;
+    uint32_t checkpointed; /* timeline */
+    bool checkpoint_under_way;
+
+    /* PostgreSQL that was a primary here and ended by itself. */
+    bool crashed;
+    bool must_give;          /* frozen or unable to start: not again in place */
+    uint64_t restarted_at;   /* in place, the last time; 0: never */
+    uint64_t last_lsn;       /* as a primary, when it was last asked */
+    unsigned last_streaming; /* how many followed then */
 };
 
 /* act.c */
@@ -59,8 +83,24 @@ void member_act(Member *m, Action a);
 void member_renew(Member *m);
 uint64_t renew_interval_ms(const Member *m);
 uint64_t permit_ms(const Member *m); /* how long a renewal lets PostgreSQL run */
+void member_took_lease(Member *m, uint64_t sent_ms);
 bool permit_fresh(const Member *m);
 void member_permit(Member *m, uint64_t deadline); /* to the launcher, for a running primary */
+
+/* lead.c */
+/* No permit and no start from here on without a renewal that succeeds later. Before any write that
+ * gives the lease away, for its answer may be lost. */
+void member_let_go(Member *m);
+void member_take(Member *m);
+void member_release(Member *m);
+void member_promote(Member *m);
+void member_begin_strip(Member *m);
+void member_checkpoint_if_due(Member *m, const LpMsg *s);
+
+/* crisis.c */
+bool member_may_restart(const Member *m, uint64_t now);
+bool member_frozen(const Member *m, const LpMsg *s, uint64_t now);
+void member_note_primary(Member *m); /* what is worth knowing of it when it is gone */
 
 /* join.c */
 void member_join(Member *m, Action act); /* ACT_FOLLOW, ACT_REJOIN */

@@ -1,19 +1,54 @@
 #include "member/observe.h"
 
+#include "member/vouch.h"
+
+enum { FENCE_BUDGET_MS = 500 };
+
+uint64_t lease_permit_ms(unsigned seconds)
+{
+    uint64_t lease = (uint64_t)seconds * 1000;
+    return lease > 10000 ? lease - 5000 : lease / 2;
+}
+
+/* Early enough that the wait after the seal is over when the lease is. */
+uint64_t lease_late_ms(unsigned seconds)
+{
+    uint64_t lease = (uint64_t)seconds * 1000, fenced = lease_permit_ms(seconds) + FENCE_BUDGET_MS;
+    return lease > fenced + VOUCH_OVER_MS ? lease - VOUCH_OVER_MS : fenced;
+}
+
+unsigned lease_duration(const LeaseInfo *l, unsigned configured)
+{
+    return l->exists && l->seconds > configured ? l->seconds : configured;
+}
+
+static LeaseView view_of_others(const Facts *f)
+{
+    const LeaseInfo *l = f->lease;
+    unsigned seconds = lease_duration(l, f->lease_seconds);
+    bool over = f->lease_age_ms > (uint64_t)seconds * 1000;
+    /* Emptied, but not by its holder: a primary may be running. */
+    if (!*l->holder)
+        return l->released.is || over ? LEASE_FREE : LEASE_LATE;
+    if (over)
+        return LEASE_EXPIRED;
+    if (!l->system_id)
+        return LEASE_OTHER_NEW;
+    if (f->lease_age_ms > lease_late_ms(seconds))
+        return LEASE_LATE;
+    return *l->primary_addr ? LEASE_OTHER : LEASE_RISING;
+}
+
 static LeaseView lease_view(const Facts *f)
 {
     const LeaseInfo *l = f->lease;
     if (!f->lease_known)
         return LEASE_UNKNOWN;
     if (!l->exists)
-        return LEASE_NONE;
-    if (!*l->holder)
-        return LEASE_FREE;
-    if (str_eq(l->holder, f->pod))
+        return f->lease_age_ms > (uint64_t)f->lease_seconds * 1000 ? LEASE_GONE : LEASE_NONE;
+    if (*l->holder && str_eq(l->holder, f->pod))
         return l->system_id ? LEASE_MINE : LEASE_MINE_NEW;
-    if (f->lease_expired)
-        return LEASE_EXPIRED;
-    return l->system_id ? LEASE_OTHER : LEASE_OTHER_NEW;
+    return view_of_others(f);
 }
 
 static DataView data_view(const Facts *f)
@@ -31,6 +66,8 @@ static DataView data_view(const Facts *f)
         if (want && m->num[LPF_SYSTEM_ID] != want)
             return DATA_ALIEN;
         return m->num[LPF_STAMP_ROLE] == LP_ROLE_PRIMARY ? DATA_PRIMARY : DATA_STANDBY;
+    case LP_DATA_MARKED:
+        return DATA_MARKED;
     default:
         return DATA_FOREIGN;
     }
@@ -56,20 +93,61 @@ static bool follows(const Facts *f)
            m->num[LPF_PORT] == port && str_eq(m->text[LPF_HOST], host);
 }
 
+static bool is_paused(const LeaseInfo *l)
+{
+    return l->paused.is && !l->failover.is;
+}
+
+static bool is_evicted(const Facts *f)
+{
+    return f->lease->failover.is && !str_eq(f->lease->failover.to, f->pod) && f->replicas > 1;
+}
+
+static unsigned lease_flags(const Facts *f, const Observation *o)
+{
+    const LeaseInfo *l = f->lease;
+    unsigned flags = 0;
+    if (!f->lease_known)
+        return 0;
+    if (f->launcher && l->exists && f->launcher->num[LPF_STAMP_EPOCH] == l->epoch)
+        flags |= IF_EPOCH;
+    if (o->pg == PG_STANDBY && follows(f))
+        flags |= IF_FOLLOWS;
+    if (is_paused(l))
+        flags |= IF_PAUSED;
+    if (is_evicted(f))
+        flags |= IF_EVICTED;
+    if (f->may_restart || is_paused(l))
+        flags |= IF_QUICK;
+    if (f->confirmed || (o->lease == LEASE_FREE && l->released.is))
+        flags |= IF_CONFIRMED;
+    if (o->lease == LEASE_FREE && l->released.is && str_eq(l->released.by, f->pod) &&
+        f->lease_age_ms < GAVE_MS && f->replicas > 1)
+        flags |= IF_GAVE;
+    return flags;
+}
+
 Observation member_observe(const Facts *f)
 {
+    const LpMsg *m = f->launcher;
     Observation o = {.lease = lease_view(f),
                      .data = data_view(f),
-                     .pg = pg_view(f->launcher),
-                     .job = f->launcher && f->launcher->num[LPF_JOB] != LP_JOB_NONE};
+                     .pg = pg_view(m),
+                     .job = m && m->num[LPF_JOB] != LP_JOB_NONE};
+    o.flags = lease_flags(f, &o);
     if (f->first)
         o.flags |= IF_FIRST;
     if (f->permit_fresh)
         o.flags |= IF_PERMIT;
-    if (f->launcher && f->lease_known && f->lease->exists &&
-        f->launcher->num[LPF_STAMP_EPOCH] == f->lease->epoch)
-        o.flags |= IF_EPOCH;
-    if (o.pg == PG_STANDBY && f->lease_known && follows(f))
-        o.flags |= IF_FOLLOWS;
+    if (f->frozen)
+        o.flags |= IF_FROZEN;
+    if (f->held)
+        o.flags |= IF_HELD;
+    if (m && m->num[LPF_TERMINATING])
+        o.flags |= IF_LEAVING;
+    if (o.pg == PG_STANDBY && f->rogue)
+        o.flags |= IF_ROGUE;
+    if (o.pg == PG_PRIMARY && m->num[LPF_IN_RECOVERY])
+        o.flags |= IF_RECOVERY;
     return o;
 }

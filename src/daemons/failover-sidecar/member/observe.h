@@ -7,10 +7,29 @@
 typedef struct Facts {
     const LpMsg *launcher; /* NULL: it does not answer */
     const LeaseInfo *lease;
-    bool lease_known, lease_expired;
+    bool lease_known;
+    bool confirmed;         /* the API server said so since it is late */
+    uint64_t lease_age_ms;  /* since we saw it renewed, taken, released or vanish */
+    unsigned lease_seconds; /* as configured here */
+    unsigned replicas;
     const char *pod;
     bool first;        /* ordinal 0 */
     bool permit_fresh; /* a renewal of our own leaves enough time to start */
+    bool may_restart;  /* PostgreSQL, in place */
+    bool rogue;        /* PostgreSQL answers that it is not in recovery */
+    bool frozen;
+    bool held; /* by an operation */
 } Facts;
 
+enum { GAVE_MS = 5000 }; /* whoever let go of the lease lets the others go first */
+
+/* Without what the campaign sees: IF_SEALED, IF_SETTLED, IF_CUT, IF_TOLD, IF_CURRENT, IF_TURN,
+ * IF_ENTITLED, IF_READY. */
 Observation member_observe(const Facts *f);
+/* From this age on the holder's permit must be over, unless its standbys vouch for it. */
+uint64_t lease_late_ms(unsigned seconds);
+/* How long a renewal lets PostgreSQL run: it ends 5 s before others may take the lease; half of it
+ * when it is a short one. Fence and timer errors fit in what is left. */
+uint64_t lease_permit_ms(unsigned seconds);
+/* The duration that counts: what the holder wrote, or what is configured here, if that is more. */
+unsigned lease_duration(const LeaseInfo *l, unsigned configured);

@@ -3,16 +3,19 @@
  * A standby whose receiver is healthy never lets itself be promoted, so while every other member
  * streams from us at our epoch and keeps answering, nobody else can be primary, whatever the API
  * server knows. An answer counts when its time stamp changed by our own clock: the stamp itself is
- * the standby's wall clock and never compared with ours. A member that drops its receiver in order
- * to be promoted must let VOUCH_GRANT_MS + VOUCH_EVERY_MS pass first. Pure. */
+ * the standby's wall clock and never compared with ours. A primary that is cut off does not see
+ * that a receiver was dropped: it goes on for as long as the last answer counts as fresh, and then
+ * for as long as the last look lets it. So a member that drops its receiver in order to be promoted
+ * lets VOUCH_OVER_MS pass first. Pure. */
 #pragma once
 #include "core/str.h"
 
 enum {
     VOUCH_MEMBERS = 16,
-    VOUCH_FRESH_MS = 3000, /* standbys answer every second */
-    VOUCH_GRANT_MS = 2000, /* how long one look lets the primary go on */
+    VOUCH_FRESH_MS = 2500, /* standbys answer every second */
+    VOUCH_GRANT_MS = 1500, /* how long one look lets the primary go on */
     VOUCH_EVERY_MS = 400,
+    VOUCH_OVER_MS = VOUCH_FRESH_MS + VOUCH_GRANT_MS + VOUCH_EVERY_MS,
 };
 
 typedef struct Vouch {

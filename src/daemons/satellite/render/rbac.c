@@ -28,7 +28,7 @@ cJSON *render_role(const ClusterSpec *s)
                "  'resourceNames': ['%S-leader'],"
                "  'verbs': ['get', 'list', 'watch', 'update', 'patch']},"
                " {'apiGroups': [''], 'resources': ['pods'], 'resourceNames': %j,"
-               "  'verbs': ['get', 'patch']}]}",
+               "  'verbs': ['get', 'list', 'watch', 'patch']}]}",
                render_metadata(s, "", "-failover"), s->name, pod_names(s));
 }
 

@@ -1,0 +1,53 @@
+/* When PostgreSQL dies or stands still: again in place, or let go? */
+#include "member/member_priv.h"
+#include "model/lsn.h"
+
+enum {
+    QUICK_WAL = 64 * 1024 * 1024, /* to be replayed */
+    AGAIN_MS = 60 * 1000,         /* not a second time within */
+    YOUNG_MS = 30 * 1000,
+    SLOW_START_MS = 15 * 1000,
+    STOPPED_MS = 1500, /* by a signal: a debugger may look for a moment */
+};
+
+void member_note_primary(Member *m)
+{
+    const InstanceHealth *h = probe_health(instance_probe(m->instance));
+    if (!h || m->decision.state != MEMBER_PRIMARY)
+        return;
+    uint64_t lsn;
+    if (lsn_parse(h->lsn, &lsn))
+        m->last_lsn = lsn;
+    /* A primary that was just started has none yet: that says nothing. */
+    bool young = clock_boot_ms() - m->instance_started < YOUNG_MS;
+    m->last_streaming =
+        young && !h->streaming_replicas ? m->mc.cfg->replicas - 1 : h->streaming_replicas;
+}
+
+bool member_may_restart(const Member *m, uint64_t now)
+{
+    const LpMsg *s = launcher_state(m->launcher);
+    if (m->mc.cfg->replicas == 1 || !m->crashed || !m->last_streaming)
+        return true;
+    if (m->must_give || (m->restarted_at && now - m->restarted_at < AGAIN_MS))
+        return false;
+    uint64_t redo = s ? s->num[LPF_CKPT_REDO] : 0;
+    return m->last_lsn < redo || m->last_lsn - redo <= QUICK_WAL;
+}
+
+/* Started again in place, and it does not come: somebody else could lead meanwhile. */
+static bool starts_slowly(const Member *m, const LpMsg *s, uint64_t now)
+{
+    return m->restarted_at && m->restarted_at <= s->num[LPF_STARTED] + 1000 &&
+           s->num[LPF_ROLE] == LP_ROLE_PRIMARY && m->instance && !instance_answered(m->instance) &&
+           now - s->num[LPF_STARTED] > SLOW_START_MS && m->mc.cfg->replicas > 1 &&
+           m->last_streaming;
+}
+
+bool member_frozen(const Member *m, const LpMsg *s, uint64_t now)
+{
+    if (!s || s->num[LPF_PG] != LP_PG_UP)
+        return false;
+    uint64_t since = s->num[LPF_STOPPED_AT];
+    return (since && now > since + STOPPED_MS) || starts_slowly(m, s, now) || deep_frozen(m->deep);
+}

@@ -1,0 +1,354 @@
+"""Elections by real sidecars over real PostgreSQL: who leads when the primary is gone, and what is never lost."""
+import os
+import signal
+import threading
+import time
+
+import psycopg2
+import pytest
+from launcher_util import boot_ms, wait_until
+from sidecar_util import CLUSTER, FakeKube, Pod
+
+LEASE = f"{CLUSTER}-leader"
+
+
+@pytest.fixture
+def kube():
+    k = FakeKube()
+    yield k
+    k.close()
+
+
+@pytest.fixture
+def cluster(kube):
+    pods = []
+
+    def make(n, launch=True, **env):
+        pods.extend(Pod(kube, i, replicas=n, **env) for i in range(n))
+        if launch:
+            for p in pods:
+                p.launch()
+            pods[0].wait_ready("primary")
+            for p in pods[1:]:
+                p.wait_ready("replica")
+            pods[0].query("create table t (id bigint primary key, who text)")
+        return pods
+
+    yield make
+    if os.environ.get("PGSWARM_TEST_LOGS"):
+        print(logs(pods))
+    for p in pods:
+        for proc in (p.sidecar, p.proc):
+            if proc and proc.poll() is None:
+                proc.send_signal(signal.SIGCONT)
+        p.stop()
+
+
+def spec(kube):
+    return kube.lease(LEASE)["spec"]
+
+
+def holder(kube):
+    return spec(kube)["holderIdentity"]
+
+
+def streaming(primary):
+    try:
+        return primary.query(
+            "select count(*) from pg_stat_replication where state = 'streaming'")[0][0]
+    except psycopg2.Error:
+        return 0
+
+
+def postmaster(pod):
+    return int(open(f"{pod.pgdata}/postmaster.pid").readline())
+
+
+def writable(pod):
+    try:
+        return not pod.query("select pg_is_in_recovery()")[0][0]
+    except psycopg2.Error:
+        return False
+
+
+class Writer(threading.Thread):
+    """Inserts ids wherever the label says; what was acknowledged, and by whom when."""
+
+    def __init__(self, kube, pods):
+        super().__init__(daemon=True)
+        self.kube, self.pods, self.over = kube, {p.name: p for p in pods}, False
+        self.acked, self.id = [], 0
+
+    def primary(self):
+        for name in self.pods:
+            if self.kube.role(name) == "primary":
+                return self.pods[name]
+        return None
+
+    def run(self):
+        conn, who = None, None
+        while not self.over:
+            try:
+                if conn is None:
+                    who = self.primary()
+                    if who is None:
+                        time.sleep(0.005)  # poll
+                        continue
+                    conn = who.sql(connect_timeout=2, options="-c statement_timeout=1000")
+                self.id += 1
+                with conn.cursor() as cur:
+                    cur.execute("insert into t values (%s, %s)", (self.id, who.name))
+                self.acked.append((self.id, who.name, boot_ms()))
+                time.sleep(0.005)  # pace of the load
+            except psycopg2.Error:
+                conn = None
+                time.sleep(0.02)  # poll
+
+    def stop(self):
+        self.over = True
+        self.join(10)
+
+    def gap_ms(self, since):
+        """The longest time without an acknowledgement that ends after `since`."""
+        at = [t for _, _, t in self.acked]
+        return max(b - a for a, b in zip(at, at[1:]) if b >= since)
+
+    def first_after(self, t):
+        return next((a for a in self.acked if a[2] > t), None)
+
+
+@pytest.fixture
+def writer(kube):
+    made = []
+
+    def make(pods):
+        w = Writer(kube, pods)
+        made.append(w)
+        w.start()
+        wait_until("writes", lambda: len(w.acked) > 20)
+        return w
+
+    yield make
+    for w in made:
+        w.stop()
+
+
+def lead(pods, not_this=None, timeout=30):
+    def found():
+        return next((p for p in pods if p is not not_this and p.ready("primary")), None)
+    return wait_until("somebody leads", found, timeout)
+
+
+def check_rows(writer, primary, lossless=True):
+    have = {r[0] for r in primary.query("select id from t")}
+    missing = [a for a in writer.acked if a[0] not in have]
+    if lossless:
+        assert not missing, f"{len(missing)} acknowledged rows are gone, the first: {missing[:3]}"
+    return missing
+
+
+def no_overlap(writer):
+    """Once another has acknowledged a write, the one before never does again."""
+    seen = []
+    for _, who, _ in writer.acked:
+        if not seen or seen[-1] != who:
+            assert who not in seen, f"{who} wrote again after {seen[-1]}"
+            seen.append(who)
+    return seen
+
+
+def logs(pods):
+    return "\n".join(f"==== {p.name}\n{p.sidecar_log()[-5000:]}\n{p.log()[-2500:]}" for p in pods)
+
+
+def test_pod_killed_whole(kube, cluster, writer):
+    """Sidecar, launcher and PostgreSQL at once, without a word: the lease runs out, and not before."""
+    pods = a, b, c = cluster(3, LEASE_SECONDS="6")
+    w = writer(pods)
+    t0 = boot_ms()
+    a.sidecar.send_signal(signal.SIGKILL)
+    a.proc.send_signal(signal.SIGKILL)
+    new = lead(pods, not_this=a)
+    t1 = boot_ms()
+    wait_until("writes again", lambda: w.first_after(t1))
+    assert t1 - t0 > 3000, "nobody may lead before the lease is over"
+    assert spec(kube)["leaseTransitions"] == 2 and holder(kube) == new.name
+    assert kube.role(a.name) != "primary"
+    other = b if new is c else c
+    wait_until("the other follows", lambda: streaming(new) == 1, 30)
+    assert other.ready("replica") or wait_until("ready", lambda: other.ready("replica"))
+    w.stop()
+    print(f"gap {w.gap_ms(t0)} ms")
+    check_rows(w, new, lossless=False)
+    no_overlap(w)
+
+
+def test_pod_deleted(kube, cluster, writer):
+    """A clean end: PostgreSQL is down, the lease let go, and the next one leads at once."""
+    pods = a, b, c = cluster(3)
+    w = writer(pods)
+    t0 = boot_ms()
+    a.stop_pod()
+    new = lead(pods, not_this=a)
+    t1 = boot_ms()
+    wait_until("writes again", lambda: w.first_after(t1))
+    w.stop()
+    print(f"gap {w.gap_ms(t0)} ms")
+    assert w.gap_ms(t0) < 5000
+    check_rows(w, new)
+    no_overlap(w)
+    assert spec(kube)["leaseTransitions"] == 2 and holder(kube) == new.name
+    wait_until("the other follows", lambda: streaming(new) == 1, 30)
+
+
+def test_second_death_within_a_minute_moves_the_primary(kube, cluster, writer):
+    pods = a, b, c = cluster(3)
+    w = writer(pods)
+    os.kill(postmaster(a), signal.SIGKILL)
+    t0 = boot_ms()
+    wait_until("again in place", lambda: w.first_after(t0 + 20) and a.ready("primary"))
+    assert spec(kube)["leaseTransitions"] == 1
+    wait_until("followed again", lambda: streaming(a) == 2)
+    wait_until("probed", lambda: "streaming" and a.ready("primary"))
+    t0 = boot_ms()
+    os.kill(postmaster(a), signal.SIGKILL)
+    new = lead(pods, not_this=a)
+    t1 = boot_ms()
+    wait_until("writes again", lambda: w.first_after(t1))
+    w.stop()
+    print(f"gap {w.gap_ms(t0)} ms")
+    assert spec(kube)["leaseTransitions"] == 2
+    no_overlap(w)
+    wait_until("the other follows", lambda: streaming(new) >= 1, 30)
+
+
+@pytest.mark.parametrize("who", ["postmaster", "all"])
+def test_frozen_postgresql(kube, cluster, writer, who):
+    pods = a, b, c = cluster(3)
+    w = writer(pods)
+    pids = a.processes() if who == "all" else [postmaster(a)]
+    t0 = boot_ms()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    new = lead(pods, not_this=a, timeout=15)
+    t1 = boot_ms()
+    wait_until("writes again", lambda: w.first_after(t1))
+    w.stop()
+    print(f"gap {w.gap_ms(t0)} ms, other leads after {t1 - t0} ms")
+    assert t1 - t0 < 8000
+    no_overlap(w)
+    assert spec(kube)["leaseTransitions"] == 2
+
+
+def test_frozen_sidecar_is_replaced_and_thaws_without_harm(kube, cluster, writer):
+    pods = a, b, c = cluster(3, LEASE_SECONDS="6")
+    w = writer(pods)
+    a.sidecar.send_signal(signal.SIGSTOP)
+    new = lead(pods, not_this=a, timeout=30)
+    t1 = boot_ms()
+    wait_until("writes again", lambda: w.first_after(t1))
+    taken = spec(kube)["leaseTransitions"]
+    a.sidecar.send_signal(signal.SIGCONT)
+    wait_until("the thawed one knows", lambda: holder(kube) == new.name and not a.ready("primary"))
+    w.stop()
+    no_overlap(w)
+    assert spec(kube)["leaseTransitions"] == taken and holder(kube) == new.name
+
+
+def test_nobody_leads_while_the_api_is_away_then_one(kube, cluster):
+    pods = a, b, c = cluster(3, LEASE_SECONDS="6")
+    kube.away = True
+    a.sidecar.send_signal(signal.SIGKILL)
+    a.proc.send_signal(signal.SIGKILL)
+    gone = time.monotonic()
+    while time.monotonic() < gone + 10:
+        assert not writable(b) and not writable(c)
+        time.sleep(0.1)  # the fault is time itself
+    kube.away = False
+    new = lead(pods, not_this=a)
+    assert holder(kube) == new.name
+    wait_until("the other follows", lambda: streaming(new) == 1, 30)
+
+
+def test_lease_taken_by_an_outsider_who_vanishes(kube, cluster):
+    pods = a, b, c = cluster(3, LEASE_SECONDS="6")
+    kube.edit_lease(LEASE, {"spec": {"holderIdentity": "somebody-else", "leaseTransitions": 9}})
+    wait_until("the primary stops", lambda: not writable(a), 5)
+    new = lead(pods, timeout=40)
+    assert spec(kube)["leaseTransitions"] == 10 and holder(kube) == new.name
+    wait_until("all follow", lambda: streaming(new) == 2, 40)
+
+
+def test_lease_deleted_while_nobody_runs(kube, cluster):
+    pods = a, b, c = cluster(3, LEASE_SECONDS="6")
+    a.query("insert into t values (1, 'x')")
+    for p in pods:
+        p.stop_pod()
+    kube.delete_lease(LEASE)
+    for p in pods:
+        p.launch()
+    new = lead(pods, timeout=40)
+    assert new.query("select id from t") == [(1,)]
+    assert spec(kube)["leaseTransitions"] >= 2
+    wait_until("all follow", lambda: streaming(new) == 2, 40)
+
+
+def test_all_restart_at_once(kube, cluster, writer):
+    pods = cluster(3)
+    w = writer(pods)
+    for p in pods:
+        p.sidecar.send_signal(signal.SIGTERM)
+        p.proc.send_signal(signal.SIGTERM)
+    for p in pods:
+        p.proc.wait(30)
+        p.sidecar.wait(20)
+    t0 = boot_ms()
+    for p in pods:
+        p.launch()
+    new = lead(pods, timeout=30)
+    wait_until("all follow", lambda: streaming(new) == 2, 30)
+    assert boot_ms() - t0 < 30000
+    w.stop()
+    check_rows(w, new)
+    assert all("clone.started" not in p.sidecar_log().split("asked to end")[-1] for p in pods)
+
+
+def test_promoted_by_hand(kube, cluster):
+    a, b = cluster(2)
+    b.query("select pg_promote(false)")
+    wait_until("it is stopped", lambda: not writable(b), 10)
+    assert holder(kube) == a.name and spec(kube)["leaseTransitions"] == 1
+    wait_until("it follows again", lambda: streaming(a) == 1, 60)
+    assert a.ready("primary")
+
+
+def test_sidecar_restart_keeps_the_lease(kube, cluster):
+    a, b = cluster(2)
+    started = a.query("select pg_postmaster_start_time()")
+    a.kill_sidecar(signal.SIGTERM)
+    assert holder(kube) == a.name
+    a.start_sidecar()
+    a.wait_ready("primary")
+    assert a.query("select pg_postmaster_start_time()") == started
+    assert spec(kube)["leaseTransitions"] == 1
+
+
+def test_paused(kube, cluster):
+    a, b = cluster(2, LEASE_SECONDS="6")
+    kube.edit_lease(LEASE, {"metadata": {"annotations": {
+        "pg-swarm.io/paused": '{"by":"anna","operation":"op-1"}'}}})
+    a.stop_pod()
+    wait_until("it says why", lambda: "paused" in b.readyz()[1], 20)
+    assert not writable(b) and spec(kube)["leaseTransitions"] == 1
+    kube.edit_lease(LEASE, {"metadata": {"annotations": {"pg-swarm.io/paused": None}}})
+    b.wait_ready("primary")
+    assert spec(kube)["leaseTransitions"] == 2
+
+
+def test_forced_failover(kube, cluster):
+    pods = a, b, c = cluster(3)
+    kube.edit_lease(LEASE, {"metadata": {"annotations": {"pg-swarm.io/failover":
+                    '{"operation":"op-1","to":"%s","accept_data_loss":false}' % c.name}}})
+    new = lead(pods, not_this=a)
+    assert new is c and spec(kube)["leaseTransitions"] == 2
+    assert "pg-swarm.io/failover" not in kube.lease(LEASE)["metadata"]["annotations"]
