@@ -11,7 +11,7 @@ from conftest import wait_until
 OBJECTS = ["statefulset/{n}", "service/{n}-headless", "service/{n}-rw", "service/{n}-ro", "secret/{n}-secret",
            "configmap/{n}-config", "configmap/pg-swarm-config-{n}", "configmap/{n}-recovery-rules",
            "serviceaccount/{n}-failover", "role/{n}-failover", "rolebinding/{n}-failover", "lease/{n}-leader",
-           "poddisruptionbudget/{n}", "pvc/data-{n}-0", "pvc/data-{n}-1", "pvc/data-{n}-2"]
+           "poddisruptionbudget/{n}", "networkpolicy/{n}", "pvc/data-{n}-0", "pvc/data-{n}-1", "pvc/data-{n}-2"]
 
 
 def split(cluster):

@@ -114,7 +114,7 @@ def life(env):
         "deletionTimestamp"))
     release_pods(env)
     step(env, "deleted", lambda: acked(s, 3, "DELETED"), 30)
-    left = env.kubectl.run("get", "sts,svc,cm,secret,sa,role,rolebinding,pdb,lease,pvc", "-n", env.db, "-l",
+    left = env.kubectl.run("get", "sts,svc,cm,secret,sa,role,rolebinding,pdb,netpol,lease,pvc", "-n", env.db, "-l",
                            "app.kubernetes.io/managed-by=pg-swarm", "-o", "name").split()
     if left:
         raise Refused(f"left behind: {left}")

@@ -62,7 +62,7 @@ class Env:
                 self.sat.proc.kill()
             self.central.stop()
             # All of it: the next satellite reads records in every namespace.
-            self.kubectl.run("delete", "sts,cm,svc,pdb,secret", "-n", self.db, "-l",
+            self.kubectl.run("delete", "sts,cm,svc,pdb,netpol,secret", "-n", self.db, "-l",
                              "app.kubernetes.io/managed-by=pg-swarm", "--wait=false", check=False)
             self.kubectl.run("delete", "pod", "--all", "-n", self.db, "--force", "--grace-period=0", check=False)
             self.kubectl.run("delete", "ns", self.ns, self.db, "--wait=false", check=False)
@@ -78,7 +78,8 @@ def env(kubectl, tmp_path):
 OBJECTS = [("sts", "prod-pg"), ("svc", "prod-pg-headless"), ("svc", "prod-pg-rw"), ("svc", "prod-pg-ro"),
            ("secret", "prod-pg-secret"), ("cm", "prod-pg-config"), ("cm", "pg-swarm-config-prod-pg"),
            ("cm", "prod-pg-recovery-rules"), ("cm", "prod-pg-satellite-ca"), ("sa", "prod-pg-failover"),
-           ("role", "prod-pg-failover"), ("rolebinding", "prod-pg-failover"), ("pdb", "prod-pg")]
+           ("role", "prod-pg-failover"), ("rolebinding", "prod-pg-failover"), ("pdb", "prod-pg"),
+           ("netpol", "prod-pg")]
 
 
 def passwords(secret):

@@ -18,4 +18,5 @@ KIND(ROLE, "rbac.authorization.k8s.io", "v1", "roles", "Role", true, NULL);
 KIND(ROLEBINDING, "rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", true, NULL);
 KIND(LEASE, "coordination.k8s.io", "v1", "leases", "Lease", true, NULL);
 KIND(PDB, "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true, "v1beta1");
+KIND(NETWORKPOLICY, "networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", true, NULL);
 KIND(STORAGECLASS, "storage.k8s.io", "v1", "storageclasses", "StorageClass", false, NULL);

@@ -108,6 +108,7 @@ static void test_rights(void **st)
     check_golden("role", render_role(&s));
     check_golden("rolebinding", render_role_binding(&s));
     check_golden("pdb", render_pdb(&s));
+    check_golden("network-policy", render_network_policy(&s));
 }
 
 static void test_configmaps(void **st)

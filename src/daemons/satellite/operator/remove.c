@@ -81,6 +81,7 @@ static const Named NAMED[] = {
     {&KUBE_SERVICE, "-ro", false},
     {&KUBE_SERVICE, "-headless", false},
     {&KUBE_PDB, "", false},
+    {&KUBE_NETWORKPOLICY, "", false},
     {&KUBE_ROLEBINDING, "-failover", false},
     {&KUBE_ROLE, "-failover", false},
     {&KUBE_SERVICEACCOUNT, "-failover", false},

@@ -233,6 +233,7 @@ static void step_statefulset(Pass *p)
         return;
     }
     pass_queue(p, &KUBE_PDB, render_pdb(s));
+    pass_queue(p, &KUBE_NETWORKPOLICY, render_network_policy(s));
     pass_queue(p, &KUBE_STATEFULSET, render_statefulset(&p->in));
     pass_apply_queue(p);
 }

@@ -306,6 +306,7 @@ static const WatchRow ROWS[] = {
     {&KUBE_ROLE, OURS, NULL, true, NULL},
     {&KUBE_ROLEBINDING, OURS, NULL, true, NULL},
     {&KUBE_PDB, OURS, NULL, true, NULL},
+    {&KUBE_NETWORKPOLICY, OURS, NULL, true, NULL},
     {&KUBE_STATEFULSET, OURS, NULL, true, see_statefulset},
     {&KUBE_PVC, OURS, NULL, false, see_claim},
     {&KUBE_POD, OURS, NULL, false, see_pod},

@@ -56,6 +56,7 @@ cJSON *render_role(const ClusterSpec *s);
 cJSON *render_role_binding(const ClusterSpec *s);
 
 cJSON *render_pdb(const ClusterSpec *s);
+cJSON *render_network_policy(const ClusterSpec *s);
 cJSON *render_statefulset(const RenderInput *in);
 
 /* metadata of an object of the cluster: NAME + suffix. Taken over by the caller. */

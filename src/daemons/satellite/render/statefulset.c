@@ -66,8 +66,13 @@ static void put_quantity(cJSON *obj, const char *key, const char *value)
 static cJSON *pg_resources(const Resources *r)
 {
     cJSON *req = cJSON_CreateObject(), *lim = cJSON_CreateObject();
-    put_quantity(req, "cpu", r->cpu_request);
-    put_quantity(req, "memory", r->memory_request);
+    /* A pod that asks for nothing is the first to be evicted, and no quota takes it. What a profile
+     * limits without a request, Kubernetes requests as well. */
+    put_quantity(req, "cpu",
+                 str_empty(r->cpu_limit) ? str_or(r->cpu_request, "50m") : r->cpu_request);
+    put_quantity(req, "memory",
+                 str_empty(r->memory_limit) ? str_or(r->memory_request, "128Mi")
+                                            : r->memory_request);
     put_quantity(lim, "cpu", r->cpu_limit);
     put_quantity(lim, "memory", r->memory_limit);
     cJSON *out = cJSON_CreateObject();
