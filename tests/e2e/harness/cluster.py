@@ -49,7 +49,8 @@ class KubeApi:
 
 
 class Cluster:
-    def __init__(self, sandbox, name, site="edge-a"):
+    def __init__(self, sandbox, name, site="edge-a", durability="performance"):
+        self.durability = durability
         self.sandbox, self.short, self.site = sandbox, name, site
         self.name = f"{name}@{site}"
         self.api = KubeApi(sandbox, site)
@@ -138,10 +139,14 @@ class Cluster:
     def whole(self, members):
         pods = self.pods()
         return (len(pods) == members and all(p["ready"] and not p["deleting"] for p in pods.values())
-                and self.primary() and self.streaming() == members - 1)
+                and self.primary() and self.streaming() == members - 1 and self.protects())
+
+    def protects(self):
+        """What the profile promises is in force: somebody else must have a row before it is acknowledged."""
+        return self.durability == "performance" or (self.sql("SHOW synchronous_standby_names") or [("",)])[0][0] != ""
 
     def wait_whole(self, members, seconds=60):
-        wait_until(f"{self.name}: {members} members, all ready, on one timeline", lambda: self.whole(members), seconds)
+        wait_until(f"{self.name}: {members} members, all ready, on one timeline, as durable as promised", lambda: self.whole(members), seconds)
 
 
 PROFILE = """kind: Profile
@@ -177,7 +182,7 @@ def create(sandbox, name, topology, seconds=90):
     sandbox.ctl("apply", "-f", "-", stdin=PROFILE.format(**values))
     end = time.monotonic() + seconds
     sandbox.ctl("cluster", "wait", f"{name}@edge-a", "--timeout", f"{seconds}s")
-    c = Cluster(sandbox, name)
+    c = Cluster(sandbox, name, durability=topology["durability"])
     c.wait_whole(int(topology["members"]), max(1, end - time.monotonic()))
     return c
 
