@@ -137,6 +137,8 @@ static void man_exit(StrBuf *out)
         {"1", "A negative answer: the diff differs, the check is not healthy, the question was "
               "answered with no."},
         {"3", "A part of a bulk failed."},
+        {"8",
+         "Not in time, or how an operation ended is unknown: it may go on, its id is printed."},
         {"10", "The operation failed and was rolled back."},
         {"11", "It failed after the point of no return."},
         {"12", "Needs a confirmation, and there is no terminal to ask on."},

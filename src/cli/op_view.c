@@ -436,7 +436,10 @@ void op_tell(const cJSON *was, const cJSON *op, StrBuf *out)
         !was || !str_eq(state, text_of(was, "state")) || !str_eq(reason, text_of(was, "reason"));
     /* A pending one is mostly on its way in the same moment: who waits for it says so in time. */
     if (news && !op_ended(op) && *reason && !str_eq(state, "pending"))
-        strbuf_addf(out, "%s: %s\n", state, reason);
+        strbuf_addf(out, "%s: %s%s\n", state, reason,
+                    str_eq(state, "waiting")
+                        ? arena_printf(a, "; swarmctl op continue %s", op_short(a, op))
+                        : "");
     else if (news && str_eq(state, "scheduled"))
         strbuf_addf(out, "scheduled: begins at %.19sZ\n", text_of(op, "scheduled_at"));
 }

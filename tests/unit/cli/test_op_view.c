@@ -122,7 +122,9 @@ static void test_lines(void **state)
         a, "{" HEAD ",\"state\":\"waiting\",\"reason\":\"waits for continue or abort\",\"step\":4,"
            "\"steps\":[" STEP(1, "verify target", "done", "db-1",
                               ",\"took_ms\":100") "," STEP(4, "fence", "waiting", "db-0", "") "]}");
-    tell(one, two, "step 4/9 fence db-0 waiting\nwaiting: waits for continue or abort\n");
+    tell(one, two,
+         "step 4/9 fence db-0 waiting\nwaiting: waits for continue or abort; swarmctl op continue "
+         "7f3c1a2b\n");
     const cJSON *three = parse(
         a, "{" HEAD ",\"state\":\"unknown\",\"reason\":\"nothing was heard of it\",\"step\":7,"
            "\"steps\":[" STEP(4, "fence", "waiting", "db-0",
