@@ -1,4 +1,5 @@
 """Durability at a primary, with real PostgreSQL: who must have a row is recorded in the lease before it is let go of."""
+import contextlib
 import json
 import os
 import signal
@@ -54,7 +55,8 @@ def lose(pod):
     pod.kill_sidecar()
     pod.kill()
     for pid in pod.processes():
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 class Write(threading.Thread):
