@@ -96,7 +96,9 @@ static CommandResult base_of(Operate *o, Arena *a)
     if (!s)
         return r;
     r.in_recovery = s->num[LPF_PG] == LP_PG_UP && s->num[LPF_ROLE] == LP_ROLE_STANDBY;
-    r.timeline_id = (uint32_t)s->num[LPF_TIMELINE];
+    /* A standby's control file is behind: only its receiver knows the line it is on. */
+    if (!r.in_recovery)
+        r.timeline_id = (uint32_t)s->num[LPF_TIMELINE];
     r.system_identifier = arena_printf(a, "%llu", (unsigned long long)s->num[LPF_SYSTEM_ID]);
     if (r.in_recovery)
         r.upstream = str_or(s->text[LPF_LEADER], "");
