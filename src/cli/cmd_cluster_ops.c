@@ -331,14 +331,12 @@ static int restart_run(Cli *c)
     if (facts_get(c, &f, &err))
         return cli_fail(c, &err);
     const char *how =
-        pod ? arena_printf(c->arena, "%s of %s: at most %lld connections are cut.", pod, f.where,
+        pod ? arena_printf(c->arena, "%s of %s%s:\n  at most %lld connections are cut.", pod,
+                           f.where, str_eq(pod, f.primary) ? ", THE PRIMARY" : "",
                            (long long)sessions(&f, pod))
-        : rolling
-            ? arena_printf(c->arena,
-                           "all of %s: replicas first, then a switchover, then the old "
-                           "primary.",
-                           f.where)
-            : arena_printf(c->arena, "all of %s at once: it takes no writes meanwhile.", f.where);
+            : arena_printf(c->arena,
+                           "all of %s:\n  replicas first, then a switchover, then the old primary.",
+                           f.where);
     int rc = cli_confirm(c, 1, f.name, arena_printf(c->arena, "Restart PostgreSQL at %s", how));
     if (rc)
         return rc;
@@ -415,7 +413,7 @@ static const OptSpec FENCE_OPTS[] = {
     {"drain", 0, "TIME", "sessions may end by themselves for so long", COMP_NONE, NULL, false},
     WAIT_OPTS};
 static const OptSpec RESTART_OPTS[] = {{"rolling", 0, NULL,
-                                        "replicas first, then a switchover, then the old primary",
+                                        "all in turn; without POD it is never done otherwise",
                                         COMP_NONE, NULL, false},
                                        WAIT_OPTS};
 static const OptSpec PLAIN_OPTS[] = {WAIT_OPTS};
@@ -477,6 +475,9 @@ const CmdSpec CMD_CLUSTER_RESTART = {.path = "cluster restart",
                                      .args = CLUSTER_MAYBE_POD,
                                      .opts = RESTART_OPTS,
                                      .run = restart_run,
+                                     .about = "All members are restarted in turn: the replicas, "
+                                              "then a switchover, then the old primary; each has "
+                                              "to stream before the next. " ENDS,
                                      .example =
                                          "  swarmctl cluster restart prod-pg@edge-a prod-pg-1\n"
                                          "  swarmctl cluster restart prod-pg@edge-a --rolling\n"};

@@ -68,6 +68,8 @@ const char *op_target(Arena *a, const cJSON *op)
 
 const char *op_took(Arena *a, int64_t ms)
 {
+    if (ms < 1000)
+        return arena_printf(a, "0.%02llds", (long long)(ms / 10));
     if (ms < 10000)
         return arena_printf(a, "%lld.%llds", (long long)(ms / 1000), (long long)(ms % 1000 / 100));
     if (ms < 60000)

@@ -34,5 +34,5 @@ const char *op_short(Arena *a, const cJSON *op);
 const char *op_step(Arena *a, const cJSON *op);
 /* How it ended, in one sentence. */
 const char *op_outcome(Arena *a, const cJSON *op);
-/* "0.6s", "2m11s". */
+/* "0.06s", "1.2s", "2m11s". */
 const char *op_took(Arena *a, int64_t ms);

@@ -102,9 +102,9 @@ SCHEMA_DEF(schema_MEMBER_INPUT, "MEMBER_INPUT", ApiOperationInput, member_fields
            "A member of a cluster");
 
 static const FieldSpec restart_fields[] = {
-    F_POD(0, "Only this member; empty: all"),
+    F_POD(0, "Only this member; empty: all in turn, the primary last, after a switchover"),
     FIELD(ApiOperationInput, rolling, FK_BOOL,
-          .help = "Replicas first, then a switchover, then the old primary"),
+          .help = "All in turn; without `pod` it is never done otherwise"),
     F_DETACH,
 };
 SCHEMA_DEF(schema_RESTART_INPUT, "RESTART_INPUT", ApiOperationInput, restart_fields,

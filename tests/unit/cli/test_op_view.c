@@ -54,7 +54,7 @@ static void test_block(void **state)
     draw(op, &look,
          " switchover 7f3c1a2b  running 5.5s  db-0 -> db-1  ns/db@edge\n"
          " [###.....................] 1/9   can be rolled back   writes wait 2.5s so far\n"
-         "  1 ok verify target   db-1   0.1s  is ready\n"
+         "  1 ok verify target   db-1  0.10s  is ready\n"
          "  2    verify primary\n"
          "  3    pre-flight\n"
          "> 4 .. fence           db-0   2.5s\n"
@@ -116,7 +116,7 @@ static void test_lines(void **state)
     (void)state;
     AUTO_ARENA a = arena_new();
     const cJSON *one = parse(a, RUNNING);
-    tell(NULL, one, "step 1/9 verify target db-1 done 0.1s: is ready\n");
+    tell(NULL, one, "step 1/9 verify target db-1 done 0.10s: is ready\n");
     tell(one, one, "");
     const cJSON *two = parse(
         a, "{" HEAD ",\"state\":\"waiting\",\"reason\":\"waits for continue or abort\",\"step\":4,"
@@ -172,7 +172,7 @@ static void test_took(void **state)
     static const struct {
         int64_t ms;
         const char *want;
-    } rows[] = {{0, "0.0s"},    {99, "0.0s"},   {620, "0.6s"},
+    } rows[] = {{0, "0.00s"},   {99, "0.09s"},  {620, "0.62s"},   {1234, "1.2s"},
                 {9999, "9.9s"}, {12345, "12s"}, {131000, "2m11s"}};
     AUTO_ARENA a = arena_new();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
