@@ -292,7 +292,9 @@ static const char *way_back(const cJSON *op)
 static const char *blocked(const Block *b)
 {
     const cJSON *fence = step_of(b->op, SW_FENCE), *route = step_of(b->op, SW_ROUTE);
-    int64_t from = time_of(fence, "started_at"), to = 0;
+    /* A step that waited for a person began before it did anything: what it took counts. */
+    int64_t told = time_of(fence, "reported_at"), to = 0;
+    int64_t from = told ? told - json_int_at(fence, "took_ms", 0) * 1000 : 0;
     if (!str_eq(text_of(b->op, "kind"), "switchover") || !from ||
         str_eq(text_of(fence, "status"), "waiting"))
         return "";

@@ -32,11 +32,12 @@ static cJSON *parse(Arena *a, const char *text)
     ",\"started_at\":\"2026-11-23T10:00:0" #n "Z\"" more "}"
 
 static const char RUNNING[] =
-    "{" HEAD
-    ",\"state\":\"running\",\"step\":4,\"started_at\":\"2026-11-23T10:00:01Z\",\"steps\":[" STEP(
+    "{" HEAD ",\"state\":\"running\",\"step\":4,\"started_at\":\"2026-11-23T10:00:01Z\""
+    ",\"steps\":[" STEP(
         1, "verify target", "done", "db-1",
         ",\"took_ms\":100,\"detail\":\"is ready\"") "," STEP(4, "fence", "running", "db-0",
-                                                             "") "]}";
+                                                             ",\"reported_at\":\"2026-11-23T10:00:"
+                                                             "04.5Z\"") "]}";
 
 static void draw(const cJSON *op, const OpLook *look, const char *want)
 {
@@ -53,7 +54,7 @@ static void test_block(void **state)
     const cJSON *op = parse(a, RUNNING);
     draw(op, &look,
          " switchover 7f3c1a2b  running 5.5s  db-0 -> db-1  ns/db@edge\n"
-         " [###.....................] 1/9   can be rolled back   writes wait 2.5s so far\n"
+         " [###.....................] 1/9   can be rolled back   writes wait 2.0s so far\n"
          "  1 ok verify target   db-1  0.10s  is ready\n"
          "  2    verify primary\n"
          "  3    pre-flight\n"
