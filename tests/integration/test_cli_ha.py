@@ -128,7 +128,7 @@ def test_show_and_topology(ctl, site):
                  "Data loss  no: every acknowledged row is on 2 members", "Timeline   3",
                  "Fenced     prod-pg-0, by operation op-1", "Paused     no automatic failover, by ann"):
         assert line in text, text
-    assert re.search(r"Lease +epoch 7, prod-pg-0, renewed 1.2 s before the last report", text)
+    assert re.search(r"Lease +epoch 7, prod-pg-0, last seen renewed 1.2 s before the report of", text)
     tree = ctl.run("cluster", "topology", site.ref).stdout
     assert "Data loss  no: every acknowledged row is on 2 members" in tree
     rows = [line for line in tree.splitlines() if "prod-pg-" in line and "  TL " in line]

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+import psycopg2
 import pytest
 from launcher_util import wait_until
 from sidecar_util import CLUSTER, FakeKube, Pod
@@ -219,3 +220,72 @@ def test_slots_for_every_member_on_every_node(kube, cluster):
     lose(c)
     for pod, others in ((a, "1"), (b, "0")):
         wait_until(f"slots of {pod.name}", lambda p=pod, o=others: sorted(slots(p)) == [f"member_{i}" for i in o], 40)
+
+
+class Writers:
+    """Clients that insert numbers wherever writes are taken, and remember each one they were told is there."""
+
+    def __init__(self, pods, n=3):
+        self.pods, self.acked, self.stop, self.lock = pods, [], threading.Event(), threading.Lock()
+        self.threads = [threading.Thread(target=self.run, args=(i,), daemon=True) for i in range(n)]
+        for t in self.threads:
+            t.start()
+
+    def run(self, i):
+        value, at = i, 0
+        while not self.stop.is_set():
+            try:
+                conn = self.pods[at % len(self.pods)].sql(connect_timeout=2)
+                with contextlib.closing(conn), conn.cursor() as cur:
+                    cur.execute("show transaction_read_only")
+                    if cur.fetchone()[0] == "on":
+                        raise psycopg2.OperationalError("a standby")
+                    while not self.stop.is_set():
+                        value += len(self.threads)
+                        cur.execute("insert into t values (%s)", (value,))
+                        with self.lock:
+                            self.acked.append(value)
+                        time.sleep(0.01)
+            except psycopg2.Error:
+                at += 1
+                time.sleep(0.05)
+
+    def total(self):
+        with self.lock:
+            return len(self.acked)
+
+    def end(self):
+        self.stop.set()
+        for t in self.threads:
+            t.join(30)
+        return set(self.acked)
+
+
+def leader(pods):
+    return next((p for p in pods if p.proc and p.proc.poll() is None and p.ready("primary")), None)
+
+
+def test_no_acknowledged_row_is_lost(kube, cluster):
+    """Primaries and their followers die under writers, one after the other; every member comes back by itself."""
+    pods = cluster(3, DURABILITY="protected", LEASE_SECONDS="6")
+    wait_until("the record", lambda: record(kube).get("k") == 1)
+    prepared(pods[0])
+    writers = Writers(pods)
+    wait_until("writes", lambda: writers.total() > 50)
+    for victim in ("follower", "primary", "primary"):
+        first = leader(pods)
+        pod = first if victim == "primary" else next(p for p in pods if p is not first)
+        lose(pod)
+        so_far = writers.total()
+        wait_until("writes again", lambda n=so_far: writers.total() > n + 50, 40)
+        pod.launch()
+        wait_until("all are back", lambda: sum(p.ready() for p in pods) == 3, 60)
+        wait_until("all follow", lambda: (n := leader(pods)) and n.query(
+            "select count(*) from pg_stat_replication where state = 'streaming' and sync_state = 'quorum'") == [(2,)], 40)
+    acked = writers.end()
+    now = leader(pods)
+    there = {row[0] for row in now.query("select x from t")}
+    assert not acked - there, f"{len(acked - there)} of {len(acked)} acknowledged rows are gone"
+    assert record(kube) == {"mode": "protected", "k": 1, "degraded": False,
+                            "names": sorted(p.name for p in pods if p is not now)}
+    assert kube.lease(LEASE)["spec"]["leaseTransitions"] >= 3

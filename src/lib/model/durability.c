@@ -275,23 +275,21 @@ static SyncSet wanted(const SyncView *v, const char **why)
     return s;
 }
 
-/* Towards `want` without a moment in which the record claims too much. */
+/* Towards `want` without a moment in which the record claims too much. Without a record nothing is
+ * claimed; but nothing is weakened before it is on record. */
 static SyncPlan towards(const SyncView *v, SyncSet want, const char *why)
 {
     SyncSet record = v->has_record ? v->record : (SyncSet){.mode = want.mode};
     if (!acts_alike(&v->in_force, &want)) {
-        if (v->has_record && sync_weaker(&record, &want))
+        bool strengthens = sync_weaker(&v->in_force, &want);
+        if ((v->has_record || strengthens) && sync_weaker(&record, &want))
             return (SyncPlan){SYNC_APPLY, want, why};
-        return (SyncPlan){
-            SYNC_RECORD, v->has_record ? sync_meet(&record, &want) : sync_meet(&v->in_force, &want),
-            why};
+        return (SyncPlan){SYNC_RECORD, sync_meet(&record, &want), why};
     }
     if (v->has_record && sync_equal(&record, &want))
         return (SyncPlan){SYNC_STAY, want, why};
-    if (sync_weaker(&want, &record) || v->confirmed || !proven_k(&want))
+    if (v->confirmed || !proven_k(&want) || (v->has_record && sync_weaker(&want, &record)))
         return (SyncPlan){SYNC_RECORD, want, why};
-    if (!v->has_record)
-        return (SyncPlan){SYNC_RECORD, sync_meet(&record, &want), why};
     return (SyncPlan){SYNC_CONFIRM, want, why};
 }
 

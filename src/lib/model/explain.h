@@ -8,7 +8,7 @@
 #pragma once
 #include "model/decision.h"
 
-enum { EXPLAIN_PAUSE_S = 120 };
+enum { EXPLAIN_PAUSE_S = 60 };
 
 typedef struct ExplainEpoch {
     uint64_t epoch;

@@ -162,7 +162,7 @@ static SyncPlan run(Site *s)
             s->v.has_record = true;
             break;
         case SYNC_APPLY:
-            assert_true(s->v.has_record);
+            assert_true(s->v.has_record || sync_weaker(&s->v.in_force, &p.set));
             assert_true(sync_weaker(&s->v.record, &p.set));
             s->v.in_force = p.set;
             s->v.confirmed = false;
@@ -210,6 +210,24 @@ static void test_plan_each_mode(void **state)
     assert_int_equal(s.v.in_force.k, 1);
     assert_int_equal(s.v.in_force.members, 6);
     assert_false(s.v.record.degraded);
+}
+
+/* A new cluster has no record: what is in force from the start is recorded once, and as it is. */
+static void test_first_record(void **state)
+{
+    (void)state;
+    Site s = site(DURABILITY_PROTECTED, 3, 6);
+    s.v.in_force = set(DURABILITY_PROTECTED, 1, 6);
+    assert_int_equal(sync_plan(&s.v).step, SYNC_CONFIRM);
+    s.v.confirmed = true;
+    SyncPlan p = sync_plan(&s.v);
+    assert_int_equal(p.step, SYNC_RECORD);
+    assert_int_equal(p.set.k, 1);
+    s = site(DURABILITY_AVAILABLE, 2, 0); /* and it degrades with a record as well */
+    s.v.in_force = set(DURABILITY_AVAILABLE, 1, 2);
+    p = sync_plan(&s.v);
+    assert_int_equal(p.step, SYNC_RECORD);
+    assert_true(p.set.degraded);
 }
 
 static void test_protected_never_lets_go(void **state)
@@ -368,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_votes),
         cmocka_unit_test(test_votes_meet_writes),
         cmocka_unit_test(test_plan_each_mode),
+        cmocka_unit_test(test_first_record),
         cmocka_unit_test(test_protected_never_lets_go),
         cmocka_unit_test(test_available_degrades_and_returns),
         cmocka_unit_test(test_from_one_follower_to_another),

@@ -260,7 +260,7 @@ static void on_timer(void *ctx)
         s->in_vain = 0;
     }
     if (!leading) {
-        look_in(s, RARELY_MS);
+        look_in(s, EVERY_MS); /* costs nothing, and a new leader is looked after at once */
         return;
     }
     s->asking = true;
