@@ -48,6 +48,8 @@ class Lead:
 
     def __init__(self, kube, node, epoch):
         self.kube, self.node, self.epoch, self.stop = kube, node, epoch, threading.Event()
+        node.query("select pg_create_physical_replication_slot('member_' || i) from generate_series(0, 2) i "
+                   "where not exists (select from pg_replication_slots where slot_name = 'member_' || i)")
         self.write()
         self.thread = threading.Thread(target=self.renew, daemon=True)
         self.thread.start()
@@ -176,7 +178,6 @@ def test_replica_whose_wal_is_gone_is_cloned_anew(nodes, lead):
     b.add_repl_user()
     grant_rewind(b)
     b.query("create table t (x int)")
-    b.query("select pg_create_physical_replication_slot('member_0')")
     lead(b, 1)
     a = nodes("node-0")
     a.start_sidecar()
@@ -333,6 +334,7 @@ def test_data_of_another_cluster_is_not_touched(nodes, lead):
 def test_data_deleted_is_cloned_never_initialised(nodes, lead):
     a, b = pair(nodes)
     grant_rewind(a)
+    replayed(a, b)
     promote(b)
     lead(b, 2)
     shutil.rmtree(a.pgdata, ignore_errors=True)

@@ -102,8 +102,7 @@ static bool same_number_only(const RejoinLocal *l, const RejoinLeader *p)
     return p->promoted_epoch && l->epoch < p->promoted_epoch;
 }
 
-static RejoinDecision forked(const RejoinLocal *l, const RejoinLeader *p, const TimelineFork *f,
-                             const char *what)
+static RejoinDecision forked(const RejoinLeader *p, const TimelineFork *f, const char *what)
 {
     char at[LSN_TEXT_MAX], from[LSN_TEXT_MAX];
     RejoinDecision d;
@@ -112,10 +111,10 @@ static RejoinDecision forked(const RejoinLocal *l, const RejoinLeader *p, const 
                 "the leader has not checkpointed on its timeline %" PRIu32
                 " yet; a rewind now would see the one before",
                 p->timeline);
-    else if (p->oldest_wal && l->redo_lsn && l->redo_lsn < f->lsn && p->oldest_wal > l->redo_lsn)
+    else if (p->oldest_wal > f->lsn) /* what is older may still lie here */
         d = say(REJOIN_CLONE,
                 "%s, and the leader no longer has the WAL from %s on that a rewind needs", what,
-                lsn_text(from, l->redo_lsn));
+                lsn_text(from, f->lsn));
     else
         d = say(REJOIN_REWIND, "%s; the leader left timeline %" PRIu32 " at %s", what, f->timeline,
                 lsn_text(at, f->lsn));
@@ -131,7 +130,7 @@ static RejoinDecision behind_a_fork(const RejoinLocal *l, const RejoinLeader *p,
     char at[LSN_TEXT_MAX];
     bool ahead = l->end_lsn > f->lsn;
     if (l->running)
-        return ahead ? forked(l, p, f, "this standby has WAL beyond the fork")
+        return ahead ? forked(p, f, "this standby has WAL beyond the fork")
                      : say(REJOIN_START_STANDBY,
                            "on the leader's line, which left timeline %" PRIu32 " at %s",
                            f->timeline, lsn_text(at, f->lsn));
@@ -141,10 +140,10 @@ static RejoinDecision behind_a_fork(const RejoinLocal *l, const RejoinLeader *p,
             return say(REJOIN_START_STANDBY,
                        "shut down cleanly, and the leader has all of it up to %s",
                        lsn_text(at, f->lsn));
-        return forked(l, p, f, "this was the primary, and may have WAL that the leader never got");
+        return forked(p, f, "this was the primary, and may have WAL that the leader never got");
     }
     if (ahead && l->db == LP_DB_SHUTDOWNED_IN_RECOVERY)
-        return forked(l, p, f, "this standby has WAL beyond the fork");
+        return forked(p, f, "this standby has WAL beyond the fork");
     return say(REJOIN_START_SEALED, "how far its WAL goes is known once it has been replayed");
 }
 
@@ -171,7 +170,7 @@ static RejoinDecision compare_lines(const RejoinLocal *l, const RejoinLeader *p)
                    "on timeline %" PRIu32 ", which the leader never was; a rewind wants it stopped "
                    "in order",
                    l->timeline);
-    return forked(l, p, &f, "this data is on a timeline that the leader never was on");
+    return forked(p, &f, "this data is on a timeline that the leader never was on");
 }
 
 static RejoinDecision decide_marked(const RejoinLocal *l, const RejoinLeader *p)

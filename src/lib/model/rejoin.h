@@ -43,7 +43,6 @@ typedef struct RejoinLocal {
     uint32_t timeline;       /* of its WAL, as the control file has it */
     uint64_t end_lsn;        /* running: received or replayed, whichever is more; down: the last
                                 checkpoint or the recovery minimum, so at least that far */
-    uint64_t redo_lsn;       /* of the last checkpoint */
     TimelineHistory history; /* of `timeline` */
 } RejoinLocal;
 

@@ -40,8 +40,7 @@ static RejoinLocal standby(void)
                          .system_id = SYS,
                          .epoch = 7,
                          .timeline = 1,
-                         .end_lsn = FORK - 0x1000,
-                         .redo_lsn = FORK - 0x2000};
+                         .end_lsn = FORK - 0x1000};
 }
 
 /* The primary of epoch 7 on timeline 1 that was killed. */
@@ -172,9 +171,9 @@ static void standby_beyond_the_fork(void **state)
     p.control_timeline = 1;
     EXPECT(l, p, WAIT); /* directly after the promotion */
     p = leader();
-    p.oldest_wal = FORK;
+    p.oldest_wal = FORK + 1;
     EXPECT(l, p, CLONE);
-    p.oldest_wal = l.redo_lsn;
+    p.oldest_wal = FORK;
     EXPECT(l, p, REWIND);
 }
 

@@ -406,7 +406,6 @@ static void read_local(const LpMsg *s, bool wal_gone, RejoinLocal *ret)
     ret->promoting_from = (uint32_t)s->num[LPF_PROMOTING];
     ret->timeline = (uint32_t)s->num[LPF_TIMELINE];
     ret->end_lsn = ckpt > min ? ckpt : min;
-    ret->redo_lsn = s->num[LPF_CKPT_REDO];
 }
 
 static void on_state(void *ctx, const Error *err)
