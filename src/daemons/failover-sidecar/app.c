@@ -24,15 +24,13 @@ typedef struct App {
     uint64_t end_at, give_up_at; /* loop time */
 } App;
 
-/* When the whole pod ends, the launcher shuts PostgreSQL down, and until that is done its permit
- * must be extended. When only we end, PostgreSQL goes on without us. */
+/* When the whole pod ends, the launcher shuts PostgreSQL down; until that is done its permit must
+ * be extended, and then the lease let go. When only we end, PostgreSQL goes on without us. */
 static void on_ending(void *ctx)
 {
     App *app = ctx;
     uint64_t now = loop_now(app->loop);
-    const LpMsg *s = launcher_state(member_launcher(app->member));
-    bool shutting_down = s && s->num[LPF_TERMINATING] && s->num[LPF_PG] != LP_PG_DOWN;
-    if (now >= app->give_up_at || (now >= app->end_at && !shutting_down))
+    if (now >= app->give_up_at || (now >= app->end_at && !member_is_ending(app->member)))
         loop_stop(app->loop);
 }
 

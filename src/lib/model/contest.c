@@ -129,14 +129,22 @@ static ContestResult wait_for(ContestResult r, uint64_t until, uint64_t now, con
     return r;
 }
 
-/* How long our own position must be out before it is our turn. */
-static uint64_t patience(const Contest *c, const ContestResult *r)
+static uint64_t least(uint64_t a, uint64_t b)
 {
-    bool whole = (all_expected(c) & ~r->votes) == 0;
-    uint64_t ms = whole ? 0 : c->gather_ms;
-    if (c->preferred >= 0 && (unsigned)c->preferred != c->self)
-        ms = CONTEST_PREFERRED_MS;
-    return ms + (uint64_t)r->rank * CONTEST_GRACE_MS;
+    return a < b ? a : b;
+}
+
+/* For how long nothing but the others has kept us back. */
+static uint64_t open_ms(const Contest *c)
+{
+    return least(least(c->published_ms, c->over_ms), c->sealed_ms - c->seal_wait_ms);
+}
+
+/* Whoever goes before us has not taken the lease in this time: it is gone. */
+static uint64_t grace(const Contest *c, const ContestResult *r)
+{
+    bool other = c->preferred >= 0 && (unsigned)c->preferred != c->self;
+    return (other ? CONTEST_PREFERRED_MS : 0) + (uint64_t)r->rank * CONTEST_GRACE_MS;
 }
 
 ContestResult contest_verdict(const Contest *c)
@@ -152,10 +160,11 @@ ContestResult contest_verdict(const Contest *c)
     if (c->sealed_ms < c->seal_wait_ms)
         return wait_for(r, c->seal_wait_ms, c->sealed_ms,
                         "the last one may still count on this member's answers");
-    uint64_t until = patience(c, &r);
-    if (c->published_ms < until)
-        return wait_for(r, until, c->published_ms,
-                        r.rank ? "another one is more advanced" : "the others are still awaited");
+    bool whole = (all_expected(c) & ~r.votes) == 0;
+    if (!whole && c->published_ms < c->gather_ms)
+        return wait_for(r, c->gather_ms, c->published_ms, "the others are still awaited");
+    if (open_ms(c) < grace(c, &r))
+        return wait_for(r, grace(c, &r), open_ms(c), "another one goes first");
     bool proven = c->proven && !blocked(c);
     bool unproven = c->mood != CONTEST_ASYNC && !proven && !c->forced;
     if (unproven && c->mood == CONTEST_PROOF)

@@ -30,6 +30,8 @@ static Contest contest(const Position *p, unsigned self)
                      .gather_ms = CONTEST_GATHER_MS,
                      .preferred = -1,
                      .lease_ms = 15000,
+                     .sealed_ms = 1000000,
+                     .over_ms = 1000000,
                      .lease_over = true};
 }
 
@@ -85,6 +87,8 @@ static void best_takes_at_once(void **state)
     assert_int_equal(r.again, CONTEST_GRACE_MS);
     c.published_ms = CONTEST_GRACE_MS; /* the first did not: it is gone */
     assert_int_equal(contest_verdict(&c).verdict, CONTEST_TAKE);
+    c.over_ms = 0; /* the lease ends only now: so long it could not */
+    assert_int_equal(contest_verdict(&c).again, CONTEST_GRACE_MS);
 }
 
 static void the_others_are_awaited_for_a_while(void **state)
@@ -114,7 +118,7 @@ static void never_before_the_lease_is_over(void **state)
     Position p[3] = {{0}, at(3, 100), at(3, 1)};
     Contest c = contest(p, 1);
     c.lease_over = false;
-    c.published_ms = c.sealed_ms = 1000000;
+    c.published_ms = 1000000;
     assert_int_equal(contest_verdict(&c).verdict, CONTEST_WAIT);
     c.lease_over = true;
     c.seal_wait_ms = 3000;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 enum {
+    POLL_HASTE_MS = 10,
+    HASTE_MS = 1000,
     POLL_MS = 50,
     POLL_CALM_MS = 500,
     POLL_HURRY_MS = 5000, /* how long it is asked in a hurry */
@@ -17,6 +19,7 @@ struct Campaign {
     Announce *announce;
     Peers *peers;
     uint64_t epoch;
+    uint64_t over_at;      /* since when nobody has the lease */
     uint64_t crisis_at;    /* since when nobody leads, or the leader is late; 0: all is well */
     uint64_t seal_seen_at; /* the launcher says: sealed for `epoch` */
     uint64_t run;          /* LPF_STARTED that this is about */
@@ -201,6 +204,7 @@ static Contest contest_now(Campaign *c, const CampaignView *v, Position at[CONTE
                      .preferred = l->failover.is ? config_ordinal(cfg, l->failover.to) : -1,
                      .published_ms = v->now - c->published_at,
                      .sealed_ms = v->now - c->sealed_at,
+                     .over_ms = v->now - c->over_at,
                      .seal_wait_ms = free_now ? 0 : VOUCH_OVER_MS,
                      .lease_ms = cfg->lease_seconds * 1000,
                      .lease_over = is_over(v->view)};
@@ -251,9 +255,13 @@ static void plan_polls(Campaign *c, const CampaignView *v, unsigned flags)
 {
     bool handed = (flags & IF_ENTITLED) && !(flags & IF_READY);
     bool crisis = c->crisis_at && !c->sealed_at;
-    c->poll_ms = !v->position || (!handed && !crisis)              ? 0
-                 : crisis && v->now - c->crisis_at > POLL_HURRY_MS ? POLL_CALM_MS
-                                                                   : POLL_MS;
+    uint64_t since = !crisis ? 0 : v->now - (c->seal_seen_at ? c->seal_seen_at : c->crisis_at);
+    if (!v->position || (!handed && !crisis))
+        c->poll_ms = 0;
+    else
+        c->poll_ms = since > POLL_HURRY_MS ? POLL_CALM_MS
+                     : since > HASTE_MS    ? POLL_MS
+                                           : POLL_HASTE_MS;
 }
 
 unsigned campaign_look(Campaign *c, const CampaignView *v)
@@ -264,6 +272,8 @@ unsigned campaign_look(Campaign *c, const CampaignView *v)
         c->crisis_at = 0;
     else if (!c->crisis_at)
         c->crisis_at = v->now;
+    if (!is_over(v->view))
+        c->over_at = v->now;
     peers_watch(c->peers, crisis && v->position ? c->cc.cfg->replicas : 0);
     track_seal(c, v);
     unsigned flags = hold_contest(c, v) | entitlement(c, v);

@@ -25,7 +25,7 @@ struct LauncherClient {
     Timer *retry, *fail_timer;
     StrBuf in, state_bytes;
     LpMsg state; /* its texts point into state_bytes */
-    bool has_state;
+    bool has_state, last_word;
     uint32_t next_id;
     VEC(Pending) pending;
 };
@@ -123,7 +123,11 @@ static void on_close(void *ctx, const Error *err)
     LauncherClient *c = ctx;
     log_warn("launcher", "connection lost", "err=%s", log_quote(err ? err->msg : ""));
     c->stream = NULL;
-    c->has_state = false;
+    /* A launcher that ended with PostgreSQL down has said all there is to say, and it stays true
+     * until another one starts. */
+    c->last_word = c->has_state && c->state.num[LPF_TERMINATING] &&
+                   c->state.num[LPF_PG] == LP_PG_DOWN && !c->state.num[LPF_JOB];
+    c->has_state = c->last_word;
     strbuf_reset(&c->in);
     for (size_t i = 0; i < c->pending.n; i++)
         err_set(&c->pending.at[i].err, ERR_UNAVAILABLE, "the connection to the launcher broke");
@@ -150,6 +154,7 @@ static void on_dialled(void *ctx, const Error *err, Stream *s)
         return;
     }
     c->stream = s;
+    c->has_state = c->last_word = false;
     stream_set_events(s, &EVENTS, c);
     send_frame(c, &(LpMsg){.type = LP_WATCH, .id = 1});
     if (c->ev.on_line)
@@ -206,7 +211,7 @@ void launcher_client_free(LauncherClient *c)
 
 const LpMsg *launcher_state(const LauncherClient *c)
 {
-    return c->stream && c->has_state ? &c->state : NULL;
+    return (c->stream || c->last_word) && c->has_state ? &c->state : NULL;
 }
 
 static void call(LauncherClient *c, LpMsg *m, Pending p)

@@ -18,7 +18,8 @@ typedef void (*LauncherAnswer)(void *ctx, const Error *err, const LpMsg *m);
 LauncherClient *launcher_client_new(Loop *l, const char *run_dir, const LauncherEvents *ev,
                                     void *ctx);
 void launcher_client_free(LauncherClient *c); /* pending calls are not answered */
-/* NULL while there is no connection, or no state was told yet. */
+/* NULL while there is no connection, or no state was told yet. A launcher that ended with
+ * PostgreSQL down keeps its last word until another one is there. */
 const LpMsg *launcher_state(const LauncherClient *c);
 /* m->id is set here. Without a connection, or when it breaks, the answer is UNAVAILABLE. */
 void launcher_call(LauncherClient *c, LpMsg *m, LauncherDone done, void *ctx);

@@ -26,17 +26,15 @@ static LeaseClaim bare_claim(const Member *m)
 static void note_contest(Member *m, const char *kind, const char *did, const char *why)
 {
     AUTO_ARENA a = arena_new_sized(1024);
-    const ContestResult *r = campaign_result(m->campaign);
-    const Position *p = campaign_position(m->campaign);
+    const ContestResult *r = &m->contest;
+    const Position *p = &m->position;
     char lsn[LSN_TEXT_MAX];
     const char *saw = arena_printf(
         a, "own position is timeline %" PRIu32 " at %s, rank %u of %d sealed members", p->timeline,
         lsn_text(lsn, p->received), r->rank, __builtin_popcount(r->votes));
-    decision_note(m->record, &(DecisionNote){.kind = kind,
-                                             .epoch = campaign_epoch(m->campaign),
-                                             .saw = saw,
-                                             .did = did,
-                                             .why = why});
+    decision_note(
+        m->record,
+        &(DecisionNote){.kind = kind, .epoch = p->epoch, .saw = saw, .did = did, .why = why});
 }
 
 static void on_taken(void *ctx, const Error *err, uint64_t sent_ms)
@@ -46,7 +44,7 @@ static void on_taken(void *ctx, const Error *err, uint64_t sent_ms)
         note_contest(m, "election.lost", "did not get the lease", err->msg);
     } else {
         member_took_lease(m, sent_ms);
-        bool lossy = campaign_result(m->campaign)->lossy;
+        bool lossy = m->contest.lossy;
         note_contest(m, lossy ? "election.unproven" : "election.won", "took the lease",
                      lossy ? "nobody with more votes came within a whole lease; rows may be lost"
                            : "the most advanced of those who are there");

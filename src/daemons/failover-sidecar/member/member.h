@@ -25,7 +25,10 @@ void member_free(Member *m);
 
 MemberState member_state(const Member *m);
 const char *member_why(const Member *m); /* "" when all is well */
-bool member_ready(const Member *m);      /* accepts reads (replica) or writes (primary) */
+/* The pod ends, and there is something left to do: PostgreSQL to be waited for, the lease to be let
+ * go. */
+bool member_is_ending(const Member *m);
+bool member_ready(const Member *m); /* accepts reads (replica) or writes (primary) */
 uint64_t member_epoch(const Member *m);
 /* Health as of now, in `a`. */
 InstanceHealth member_health(Member *m, Arena *a);

@@ -64,8 +64,10 @@ struct Member {
     Deep *deep;     /* while PostgreSQL is up */
     LeaseView seen; /* of the last step */
     PgView pg;
-    bool stop_under_way; /* STOP_NOW, KILL: beside any other action */
-    int stale;           /* ordinal of who was primary before us; -1: not known */
+    bool stop_under_way;   /* STOP_NOW, KILL: beside any other action */
+    int stale;             /* ordinal of who was primary before us; -1: not known */
+    ContestResult contest; /* with which the lease was taken last, or tried to */
+    Position position;
     uint64_t promote_at;
     uint32_t checkpointed; /* timeline */
     bool checkpoint_under_way;

@@ -15,6 +15,15 @@ const char *member_why(const Member *m)
     return str_or(why, "");
 }
 
+bool member_is_ending(const Member *m)
+{
+    const LpMsg *s = launcher_state(m->launcher);
+    const LeaseInfo *l = lease_info(m->lease);
+    return s && s->num[LPF_TERMINATING] &&
+           (s->num[LPF_PG] != LP_PG_DOWN ||
+            (lease_known(m->lease) && str_eq(l->holder, m->mc.cfg->pod) && l->system_id));
+}
+
 bool member_ready(const Member *m)
 {
     return m->ready;
