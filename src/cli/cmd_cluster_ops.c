@@ -41,9 +41,13 @@ static const cJSON *instance(const Facts *f, const char *pod)
     return NULL;
 }
 
-static int64_t sessions(const Facts *f, const char *pod)
+/* Who is cut off: our own sidecar and the followers are among them. */
+static const char *cuts(Cli *c, const Facts *f, const char *pod)
 {
-    return json_int_at(instance(f, pod), "connections_used", 0);
+    int64_t n = json_int_at(instance(f, pod), "connections_used", 0);
+    return n == 0   ? "nobody is connected"
+           : n == 1 ? "at most one connection is cut"
+                    : arena_printf(c->arena, "at most %lld connections are cut", (long long)n);
 }
 
 /* The replica that is least behind, as it was last told; NULL: none is known. */
@@ -217,11 +221,11 @@ static int switchover_run(Cli *c)
     const cJSON *target = to ? instance(&f, to) : best_replica(&f);
     int rc = cli_confirm(c, lags(target) ? 2 : 1, f.name,
                          arena_printf(c->arena,
-                                      "Switchover of %s%s%.19s%s:\n  %s hands over to %s (%s); at "
-                                      "most %lld connections are cut.",
+                                      "Switchover of %s%s%.19s%s:\n  %s hands over to %s (%s); "
+                                      "%s.",
                                       f.where, *at ? " at " : "", at, *at ? "Z" : "",
                                       *f.primary ? f.primary : "the primary", heir(c, to, target),
-                                      behind(c, target), (long long)sessions(&f, f.primary)));
+                                      behind(c, target), cuts(c, &f, f.primary)));
     return rc ? rc : run(c, API_CLUSTER_SWITCHOVER, body);
 }
 
@@ -282,13 +286,13 @@ static int fence_run(Cli *c)
         return cli_fail(c, &err);
     const char *pod = cli_arg(c, 1);
     bool primary = str_eq(pod, f.primary);
-    int rc = cli_confirm(c, 2, f.name,
-                         arena_printf(c->arena,
-                                      "Fence %s of %s%s:\n  at most %lld connections are cut, "
-                                      "nobody gets in until unfence.%s",
-                                      pod, f.where, primary ? ", THE PRIMARY" : "",
-                                      (long long)sessions(&f, pod),
-                                      primary ? "\n  The cluster takes no writes meanwhile." : ""));
+    int rc =
+        cli_confirm(c, 2, f.name,
+                    arena_printf(c->arena,
+                                 "Fence %s of %s%s:\n  %s, "
+                                 "nobody gets in until unfence.%s",
+                                 pod, f.where, primary ? ", THE PRIMARY" : "", cuts(c, &f, pod),
+                                 primary ? "\n  The cluster takes no writes meanwhile." : ""));
     if (rc)
         return rc;
     if (drain)
@@ -331,9 +335,8 @@ static int restart_run(Cli *c)
     if (facts_get(c, &f, &err))
         return cli_fail(c, &err);
     const char *how =
-        pod ? arena_printf(c->arena, "%s of %s%s:\n  at most %lld connections are cut.", pod,
-                           f.where, str_eq(pod, f.primary) ? ", THE PRIMARY" : "",
-                           (long long)sessions(&f, pod))
+        pod ? arena_printf(c->arena, "%s of %s%s:\n  %s.", pod, f.where,
+                           str_eq(pod, f.primary) ? ", THE PRIMARY" : "", cuts(c, &f, pod))
             : arena_printf(c->arena,
                            "all of %s:\n  replicas first, then a switchover, then the old primary.",
                            f.where);

@@ -167,7 +167,15 @@ static int say(Cli *c, ApiRoute route, const char *id, cJSON *body)
     Reply r;
     if (rest_call(c, &(RestReq){"POST", api_path(c->arena, route, id, NULL), body}, &r, &err))
         return cli_fail_json(c, &err, r.json);
-    return cli_flag(c, "wait") ? follow(c, r.json) : op_report(c, r.json);
+    if (cli_flag(c, "wait"))
+        return follow(c, r.json);
+    if (op_ended(r.json) || !str_eq(str_or(cli_opt(c, "output"), "table"), "table"))
+        return op_report(c, r.json);
+    const char *line = arena_printf(c->arena, "%s of %s is told to %s\n",
+                                    op_title(c->arena, r.json), op_cluster(c->arena, r.json),
+                                    route == API_OPERATION_CONTINUE ? "continue" : "abort");
+    out_text(c, line, strlen(line));
+    return 0;
 }
 
 static int continue_run(Cli *c)

@@ -221,7 +221,7 @@ static const char *step_words(const Block *b, const cJSON *s)
     const char *status = text_of(s, "status"), *error = text_of(s, "error");
     const char *say = *error ? error : text_of(s, "detail");
     if (str_eq(status, "waiting"))
-        return arena_printf(b->a, "waits for your word%s%s", *say ? ": " : "", say);
+        return "waits for your word";
     if (str_eq(status, "rolling_back"))
         return arena_printf(b->a, "rolling back%s%s", *say ? ": " : "", say);
     return say;
@@ -363,6 +363,9 @@ static void add_foot(const Block *b)
     const cJSON *op = b->op;
     const char *reason = text_of(op, "reason"), *error = text_of(op, "error");
     bool waits = str_eq(text_of(op, "state"), "waiting");
+    if (waits && *text_of(step_of(op, SW_PREFLIGHT), "detail"))
+        add_line(b->out, b->look,
+                 arena_printf(a, " pre-checks: %s", text_of(step_of(op, SW_PREFLIGHT), "detail")));
     if (*error)
         add_line(b->out, b->look, arena_printf(a, " %s", error));
     else if (op_ended(op) && *text_of(op, "detail"))

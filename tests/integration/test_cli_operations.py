@@ -253,7 +253,8 @@ def test_interactive_from_another_terminal(site, ctl):
     assert "step 4/9 fence waiting: 84 sessions will be cut" in shown[3]
     r = ctl.run("op", "continue", op[:8], "--step", "7")
     assert r.returncode == 6 and "waits at step 4" in r.stderr
-    assert ctl.run("op", "continue", op[:8]).returncode == 0
+    r = ctl.run("op", "continue", op[:8])
+    assert (r.returncode, r.stdout) == (0, f"switchover {op[:8]} of databases/{site.cluster} is told to continue\n")
     assert site.stream.wait("operation_step").step == 4
     steps(site, op, 4, 9)
     site.result(op, "done")
