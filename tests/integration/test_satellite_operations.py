@@ -49,7 +49,7 @@ class World:
             try:
                 car = self.cars[i] = Sidecar(self.env, f"prod-pg-{i}", self.token)
             except Exception:
-                time.sleep(0.1)  # the satellite is away
+                time.sleep(0.1)  # poll: the satellite is away
                 continue
             seen = 0
             while not self.stop and not car.code and self.alive[i]:

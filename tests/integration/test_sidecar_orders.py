@@ -144,7 +144,7 @@ def test_an_operation_that_nobody_drives_is_undone(one):
     while time.monotonic() < until:  # as long as it is heard of, it stays so
         r = status(one, "op1")
         assert not r.running and r.fence_operation == "op1"
-        time.sleep(0.2)
+        time.sleep(0.2)  # poll
     wait_until("made whole by itself", lambda: not refused(one) and one.accepts(), 30)
     r = status(one)
     assert r.running and not r.is_fenced and r.lease_epoch == 1

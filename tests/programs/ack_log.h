@@ -88,7 +88,12 @@ static inline PGresult *ask(PGconn *c, const char *sql, const char *param, int64
     if (!PQsendQueryParams(c, sql, param ? 1 : 0, NULL, &param, NULL, NULL, 0))
         return NULL;
     PGresult *first = result_before(c, deadline), *more;
-    while (first && (more = result_before(c, deadline)) != NULL)
-        PQclear(more);
+    /* The rows come before the commit: an error behind them means that nothing was acknowledged. */
+    while (first && (more = result_before(c, deadline)) != NULL) {
+        bool failed = PQresultStatus(more) == PGRES_FATAL_ERROR;
+        PQclear(failed ? first : more);
+        if (failed)
+            first = more;
+    }
     return first;
 }

@@ -10,7 +10,14 @@
     " FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND client_addr IS NOT NULL AND " \
     "backend_type IN ('client backend', 'walsender') AND usename IS DISTINCT FROM 'repl_user'"
 static const char SQL_COUNT[] = "SELECT count(*)" CLIENTS;
-static const char SQL_SWEEP[] = "SELECT count(pg_terminate_backend(pid))" CLIENTS;
+/* $1: how gently. A session that is ended while its commit waits for a standby gets a warning
+ * instead of its answer, and nobody knows then whether the row will be there; so those come last.
+ */
+static const char SQL_SWEEP[] =
+    "SELECT count(*), count(CASE WHEN state IS DISTINCT FROM 'active' OR $1 = 2 OR ($1 = 1 AND "
+    "wait_event IS DISTINCT FROM 'SyncRep') THEN pg_terminate_backend(pid) END)" CLIENTS;
+enum { ONLY_IDLE, NOT_COMMITTING, EVERYBODY };
+enum { IDLE_FIRST_MS = 45, COMMITS_LAST_MS = 200 };
 
 enum { F_FENCE, F_ASKED, F_DRAIN, F_SWEEP, F_CUT, F_STOPPED };
 
@@ -37,10 +44,23 @@ static void on_count(void *ctx, const Error *err, PgResult *r)
     timer_again(o->poll, j->phase == F_CUT ? 0 : SWEEP_MS);
 }
 
-static JobStep ask(Operate *o, Job *j, const char *sql)
+static JobStep count(Operate *o, Job *j)
 {
     j->waiting = true;
-    pg_query(o->pool, sql, PG_NO_PARAMS, on_count, o);
+    pg_query(o->pool, SQL_COUNT, PG_NO_PARAMS, on_count, o);
+    return JOB_WAITS;
+}
+
+static JobStep sweep(Operate *o, Job *j)
+{
+    uint64_t now = clock_boot_ms();
+    if (!j->swept)
+        j->swept = now;
+    int64_t how = now < j->swept + IDLE_FIRST_MS     ? ONLY_IDLE
+                  : now < j->swept + COMMITS_LAST_MS ? NOT_COMMITTING
+                                                     : EVERYBODY;
+    j->waiting = true;
+    pg_query(o->pool, SQL_SWEEP, PG_PARAMS(pg_int(how)), on_count, o);
     return JOB_WAITS;
 }
 
@@ -110,7 +130,7 @@ JobStep fence_run(Operate *o, Job *j, const LpMsg *s, Error *err)
             return JOB_AGAIN;
         if (j->phase == F_DRAIN && !j->order.drain_seconds)
             j->phase = F_SWEEP;
-        return ask(o, j, j->phase == F_DRAIN ? SQL_COUNT : SQL_SWEEP);
+        return j->phase == F_DRAIN ? count(o, j) : sweep(o, j);
     case F_CUT:
         return cut(o, j);
     default:
@@ -156,5 +176,5 @@ void sweep_now(Operate *o)
 {
     o->sweep_at = clock_boot_ms() + SWEEP_IDLE_MS;
     o->sweeping = true;
-    pg_query(o->pool, SQL_SWEEP, PG_NO_PARAMS, on_swept, o);
+    pg_query(o->pool, SQL_SWEEP, PG_PARAMS(pg_int(EVERYBODY)), on_swept, o);
 }

@@ -24,6 +24,7 @@ typedef struct Job {
     unsigned phase, quiet;
     uint64_t began, limit; /* CLOCK_BOOTTIME ms */
     uint64_t mark;         /* an order's own */
+    uint64_t swept;        /* when sessions were first ended */
     bool waiting;          /* for an answer to the call that is out */
     bool by_itself;        /* nobody asked: what was held is given back */
 } Job;

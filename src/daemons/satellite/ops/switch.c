@@ -234,7 +234,7 @@ static const char *target_trouble(Op *op)
         return op_text(op, "%s: %s", t->pod, *t->error ? t->error : "no answer yet");
     if (t->r.is_fenced)
         return op_text(op, "%s is fenced by operation %s", t->pod, t->r.fence_operation);
-    if (op->r.timeline && t->r.timeline_id && t->r.timeline_id != op->r.timeline)
+    if (t->r.running && op->r.timeline && t->r.timeline_id && t->r.timeline_id != op->r.timeline)
         return op_text(op, "%s is on timeline %u, not %u", t->pod, t->r.timeline_id,
                        op->r.timeline);
     if (t->r.in_recovery && !t->r.streaming)
