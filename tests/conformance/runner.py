@@ -8,7 +8,7 @@ import answers
 from casefile import CaseError
 from server import Client, Watch
 
-VARIABLE = re.compile(r"\$([A-Z][A-Z0-9_]*)")
+VARIABLE = re.compile(r"\$([A-Z][A-Z0-9_]*)|\$\{([A-Z][A-Z0-9_]*)\}")
 IMAGE = "kreal/busybox:1"
 SERVER_MADE = "metadata.managedFields"
 
@@ -22,10 +22,12 @@ class Run:
         self.vars = {"NS": self.ns, "IMAGE": IMAGE, "NODE": server.node or "none"}
 
     def fill(self, text, step):
+        """$NAME of ours; another one (a shell's, say) stays. ${NAME} is always ours."""
         def one(m):
-            if m.group(1) not in self.vars:
-                raise CaseError(f"{step.where}: ${m.group(1)} was not saved before")
-            return self.vars[m.group(1)]
+            name = m.group(1) or m.group(2)
+            if m.group(2) and name not in self.vars:
+                raise CaseError(f"{step.where}: ${name} was not saved before")
+            return self.vars.get(name, m.group())
         return VARIABLE.sub(one, text)
 
     # ---- the steps ----
@@ -129,7 +131,7 @@ class Run:
         return answers.reduce(flat, step.keep, step.drop)
 
     def prepare(self):
-        if not any("NS" in VARIABLE.findall("\n".join([s.line, *s.body])) for s in self.case.steps):
+        if not any("$NS" in "\n".join([s.line, *s.body]) for s in self.case.steps):
             return
         path = "/api/v1/namespaces"
         old = self.client.call("GET", f"{path}/{self.ns}")[0]

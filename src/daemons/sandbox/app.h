@@ -74,6 +74,7 @@ void app_free(App *app);
 typedef struct TokenSpec {
     const char *ns, *service_account;
     const char *pod_name, *pod_uid; /* bound to this pod, or NULL */
+    const char *audience;           /* NULL: this API server */
     int64_t ttl_seconds;            /* 0: one hour */
 } TokenSpec;
 ErrCode auth_token_issue(Auth *auth, Arena *a, const TokenSpec *spec, char **ret_token,

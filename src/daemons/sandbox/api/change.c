@@ -197,6 +197,13 @@ static ErrCode delete_options(ApiReq *r, StoreDelete *d, Error *err)
     d->uid = js_str(body, "preconditions.uid");
     d->rv = js_str(body, "preconditions.resourceVersion");
     d->dry_run = js_count(body, "dryRun") || !str_empty(http_query(r->http, "dryRun"));
+    if (!d->propagation && r->kind == K(JOB)) {
+        d->propagation = "Orphan"; /* as of old: the pods of a Job stay */
+    }
+    if (js_get(body, "orphanDependents") && js_get(body, "propagationPolicy")) {
+        return options_error(r, "DeleteOptions", CAUSE_INVALID, "propagationPolicy", d->propagation,
+                             err);
+    }
     if (d->propagation && !str_eq(d->propagation, "Background") &&
         !str_eq(d->propagation, "Foreground") && !str_eq(d->propagation, "Orphan")) {
         return options_error(r, "DeleteOptions", CAUSE_UNSUPPORTED, "propagationPolicy",

@@ -279,10 +279,11 @@ static ErrCode read_options(ApiReq *r, LogOptions *o, Error *err)
                       .since_us = -1,
                       .limit = query_int(r, "limitBytes", -1)};
     if (http_query(r->http, "tailLines") && o->tail < 0) {
-        return err_set(err, ERR_INVALID,
-                       "PodLogOptions \"%s\" is invalid: tailLines: Invalid value: %s: must be "
-                       "greater than or equal to 0",
-                       r->name, http_query(r->http, "tailLines"));
+        Causes c = {r->causes};
+        AUTO_JSON v = cJSON_CreateNumber((double)o->tail);
+        cause_add(&c, CAUSE_INVALID, "tailLines", v, "must be greater than or equal to 0");
+        r->options = "PodLogOptions.";
+        return err_set(err, ERR_INVALID, "PodLogOptions \"%s\" is invalid: ", r->name);
     }
     if (seconds >= 0) {
         o->since_us = store_now_us(r->store) - seconds * 1000000;

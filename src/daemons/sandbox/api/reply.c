@@ -84,6 +84,21 @@ static void add_subject(const ApiReq *r, const Error *err, cJSON *d)
     js_set_str(d, "kind", by_kind ? r->kind->kind : r->resource);
 }
 
+/* The query, or what stands behind a subresource, by "KIND", "KIND.GROUP" or "KIND.". */
+static void add_options(const ApiReq *r, cJSON *d)
+{
+    const char *dot = strchr(r->options, '.');
+    if (!dot || dot[1]) {
+        js_set_str(d, "group", dot ? dot + 1 : "meta.k8s.io");
+    }
+    if (dot != r->options) {
+        js_set_str(d, "kind", arena_strndup(r->a, r->options, strcspn(r->options, ".")));
+    }
+    if (str_eq(r->sub, "scale") || str_eq(r->sub, "log")) {
+        js_set_str(d, "name", r->name);
+    }
+}
+
 /* Who is meant, where a real server says so. */
 static void add_details(const ApiReq *r, const Error *err, cJSON *status)
 {
@@ -107,14 +122,7 @@ static void add_details(const ApiReq *r, const Error *err, cJSON *status)
         return;
     }
     if (r->options) {
-        js_set_str(d, "group",
-                   strchr(r->options, '.') ? strchr(r->options, '.') + 1 : "meta.k8s.io");
-        if (*r->options != '.') {
-            js_set_str(d, "kind", arena_strndup(r->a, r->options, strcspn(r->options, ".")));
-        }
-        if (str_eq(r->sub, "scale")) {
-            js_set_str(d, "name", r->name);
-        }
+        add_options(r, d);
     } else if (r->kind && err->code == ERR_NOT_FOUND && r->kind != K(NAMESPACE) &&
                str_starts(err->msg, "namespaces ")) {
         js_set_str(d, "name", r->ns);
@@ -137,6 +145,8 @@ ErrCode options_error(ApiReq *r, const char *options, CauseKind why, const char 
         {"force", -1, CAUSE_FORBIDDEN, "may not be specified for non-apply patch"},
         {"propagationPolicy", -1, CAUSE_UNSUPPORTED,
          "supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""},
+        {"propagationPolicy", -1, CAUSE_INVALID,
+         "orphanDependents and deletionPropagation cannot be both set"},
         {"fieldValidation", -1, CAUSE_UNSUPPORTED,
          "supported values: \"Ignore\", \"Strict\", \"Warn\""},
         {"dryRun", -1, CAUSE_UNSUPPORTED, "supported values: \"All\""},
@@ -202,7 +212,7 @@ cJSON *status_object(const ApiReq *r, const Error *err)
 void reply_error(ApiReq *r, const Error *err)
 {
     AUTO_JSON s = status_object(r, err);
-    if (err->code == ERR_EXHAUSTED) {
+    if (err->code == ERR_EXHAUSTED || err->code == ERR_TIMEOUT) {
         http_reply_header(r->http, "Retry-After", "1");
     }
     reply_json(r, (int)js_int(s, "code", 500), s);

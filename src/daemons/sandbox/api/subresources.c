@@ -133,6 +133,7 @@ void handle_token(ApiReq *r)
                             .pod_name =
                                 str_eq(js_str(ref, "kind"), "Pod") ? js_str(ref, "name") : NULL,
                             .pod_uid = js_str(ref, "uid"),
+                            .audience = js_str(body, "spec.audiences[0]"),
                             .ttl_seconds = ttl};
     rc = rc ? rc : auth_token_issue(r->srv->app->auth, r->a, &spec, &token, &err);
     if (rc) {

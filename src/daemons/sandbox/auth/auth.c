@@ -149,7 +149,7 @@ ErrCode auth_token_issue(Auth *a, Arena *arena, const TokenSpec *spec, char **re
     js_set_int(c, "iat", now);
     js_set_int(c, "nbf", now);
     js_set_int(c, "exp", now + (spec->ttl_seconds > 0 ? spec->ttl_seconds : TOKEN_DEFAULT_TTL));
-    cJSON_AddItemToArray(js_arr(c, "aud"), cJSON_CreateString(ISSUER));
+    cJSON_AddItemToArray(js_arr(c, "aud"), cJSON_CreateString(str_or(spec->audience, ISSUER)));
     js_set_str(c, "sub",
                arena_printf(arena, "system:serviceaccount:%s:%s", spec->ns, spec->service_account));
     cJSON *k = js_obj(c, "[kubernetes.io]");
@@ -193,6 +193,7 @@ static const cJSON *claims_of(Auth *a, Arena *arena, const char *token)
     const cJSON *k = js_at(c, "[kubernetes.io]");
     const char *ns = js_text(k, "namespace");
     bool ok = js_int(c, "exp", 0) > store_now_us(a->store) / 1000000 &&
+              str_eq(js_str(c, "aud[0]"), ISSUER) && /* it is meant for us */
               still_there(a, arena, K(SERVICEACCOUNT), ns, js_at(k, "serviceaccount")) &&
               (!js_at(k, "pod") || still_there(a, arena, K(POD), ns, js_at(k, "pod")));
     return ok ? k : NULL;

@@ -14,7 +14,8 @@ enum { RETRY_MS = 5000, RESET_US = 600 * 1000000, UID_POSTGRES = 999, FILE_MOUNT
 void ctr_init(Pod *p, Ctr *c, const cJSON *spec, bool init)
 {
     *c = (Ctr){.pod = p, .spec = spec, .name = js_text(spec, "name"), .init = init};
-    snprintf(c->reason, sizeof c->reason, "%s", init ? "PodInitializing" : "ContainerCreating");
+    bool waits = init || js_count(p->obj->json, "spec.initContainers") > 0;
+    snprintf(c->reason, sizeof c->reason, "%s", waits ? "PodInitializing" : "ContainerCreating");
 }
 
 static void say(Ctr *c, const char *type, const char *reason, const char *text)
@@ -212,8 +213,9 @@ static ErrCode set_user(Ctr *c, const Image *im, Error *err)
     bool non_root = js_bool(own, "runAsNonRoot", js_bool(pods, "runAsNonRoot", false));
     if (uid <= 0 && non_root)
         return err_set(err, ERR_INVALID,
-                       "container has runAsNonRoot and image will run as root (container: %s)",
-                       c->name);
+                       "container has runAsNonRoot and image will run as root (pod: \"%s_%s(%s)\", "
+                       "container: %s)",
+                       c->pod->name, c->pod->ns, c->pod->uid, c->name);
     c->uid = uid < 0 ? 0 : (unsigned)uid;
     c->gid = (unsigned)js_int(own, "runAsGroup", js_int(pods, "runAsGroup", c->uid));
     return ERR_OK;
@@ -352,7 +354,11 @@ void ctr_start(Ctr *c)
     c->arena = arena_new();
     if (image_find(c->arena, c->pod->app->cfg.images_file, ref, &im, &err)) {
         bool first = !str_eq(c->reason, "ErrImagePull") && !str_eq(c->reason, "ImagePullBackOff");
-        cannot(c, first ? "ErrImagePull" : "ImagePullBackOff", &err);
+        bool never = str_eq(js_str(c->spec, "imagePullPolicy"), "Never");
+        if (never)
+            err_set(&err, ERR_NOT_FOUND,
+                    "Container image \"%s\" is not present with pull policy of Never", ref);
+        cannot(c, never ? "ErrImageNeverPull" : first ? "ErrImagePull" : "ImagePullBackOff", &err);
         end_run(c);
     } else if (configure(c, &im, &root, &command, &err)) {
         cannot(c, "CreateContainerConfigError", &err);

@@ -138,6 +138,8 @@ cJSON *podstatus_build(const Pod *p, const PodPlan *plan)
     js_set_str(st, "phase", pod_phase_name(plan->phase));
     cJSON *conditions = js_arr(st, "conditions");
     set_condition(conditions, "Initialized", plan->initialized, "ContainersNotInitialized");
+    if (plan->phase == PHASE_SUCCEEDED)
+        js_set_str(js_find(conditions, "type", "Initialized"), "reason", why);
     set_condition(conditions, "Ready", ready, why);
     set_condition(conditions, "ContainersReady", ready, why);
     set_condition(conditions, "PodScheduled", true, NULL);

@@ -106,7 +106,8 @@ static ErrCode add_downward(Fill *f, const cJSON *src, Error *err)
         if (str_eq(path, "metadata.labels") || str_eq(path, "metadata.annotations")) {
             js_each(kv, js_at(f->v->facts.pod, path))
             {
-                strbuf_addf(&b, "%s=\"%s\"\n", kv->string, str_or(cJSON_GetStringValue(kv), ""));
+                strbuf_addf(&b, "%s%s=\"%s\"", b.n ? "\n" : "", kv->string,
+                            str_or(cJSON_GetStringValue(kv), ""));
             }
             v = arena_strdup(f->a, strbuf_str(&b));
         } else {
@@ -135,6 +136,7 @@ static ErrCode add_token(Fill *f, const cJSON *src, Error *err)
                           str_or(js_str(facts->pod, "spec.serviceAccountName"), "default"),
                       .pod_name = js_text(facts->pod, "metadata.name"),
                       .pod_uid = js_text(facts->pod, "metadata.uid"),
+                      .audience = js_str(src, "audience"),
                       .ttl_seconds = ttl};
     char *token;
     ErrCode rc = auth_token_issue(f->v->app->auth, f->a, &spec, &token, err);

@@ -178,7 +178,7 @@ static ErrCode decode_member(const Decode *d, const Type *t, cJSON *o, cJSON *m,
     } else if (mt->shape == SHAPE_QUANTITY && cJSON_IsNumber(m)) {
         char text[40];
         snprintf(text, sizeof text, "%.15g", m->valuedouble);
-        replace_text(o, m, text);
+        replace_text(o, m, quantity_canonical(text, number) ? number : text);
     } else if (mt->shape == SHAPE_QUANTITY && cJSON_IsString(m) &&
                quantity_canonical(m->valuestring, number)) {
         replace_text(o, m, number);

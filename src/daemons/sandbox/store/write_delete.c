@@ -94,15 +94,12 @@ ErrCode store_delete(Store *s, Arena *a, const StoreDelete *d, const Obj **ret, 
     if (d->dry_run) {
         cJSON_Delete(obj);
     } else if (write_to_be_removed(d->kind, obj)) {
-        rc = store_commit_delete(s, o, &o, err);
-        if (!rc && d->kind == K(POD)) { /* answered as it was marked for its end */
-            js_set_str(obj, "metadata.resourceVersion",
-                       js_text(o->json, "metadata.resourceVersion"));
-            o = store_obj_new(d->kind, obj, o->rv);
+        const Obj *last;
+        if (d->kind == K(POD)) { /* it is marked for its end first, and answered so */
+            rc = store_commit(s, d->kind, obj, &o, err);
             obj = NULL;
-            store_hold(a, o);
-            obj_unref(o);
         }
+        rc = rc ? rc : store_commit_delete(s, o, d->kind == K(POD) ? &last : &o, err);
         cJSON_Delete(obj);
     } else if (js_equal(obj, o->json)) {
         cJSON_Delete(obj);
