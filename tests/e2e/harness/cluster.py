@@ -84,6 +84,12 @@ class Cluster:
         o = self.api.get(f"/apis/coordination.k8s.io/v1/namespaces/{NS}/leases/{self.short}-leader")
         return (o or {}).get("spec", {})
 
+    def sync(self):
+        """What the lease says about who must have a row; {} when it says nothing."""
+        o = self.api.get(f"/apis/coordination.k8s.io/v1/namespaces/{NS}/leases/{self.short}-leader")
+        notes = (o or {}).get("metadata", {}).get("annotations", {})
+        return json.loads(notes.get("pg-swarm.io/sync", "{}"))
+
     # ---- PostgreSQL ----
 
     def sql(self, text, role="primary"):
@@ -143,7 +149,10 @@ class Cluster:
 
     def protects(self):
         """What the profile promises is in force: somebody else must have a row before it is acknowledged."""
-        return self.durability == "performance" or (self.sql("SHOW synchronous_standby_names") or [("",)])[0][0] != ""
+        if self.durability == "performance":
+            return True
+        names, record = self.sql("SHOW synchronous_standby_names"), self.sync()
+        return bool(names and names[0][0]) and record.get("k", 0) > 0 and not record.get("degraded")
 
     def wait_whole(self, members, seconds=60):
         wait_until(f"{self.name}: {members} members, all ready, on one timeline, as durable as promised", lambda: self.whole(members), seconds)
