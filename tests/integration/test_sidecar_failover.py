@@ -183,6 +183,39 @@ def test_pod_killed_whole(kube, cluster, writer):
     no_overlap(w)
 
 
+def test_protected_loses_nothing(kube, cluster, writer):
+    pods = a, b, c = cluster(3, LEASE_SECONDS="6", DURABILITY="protected")
+    w = writer(pods)
+    wait_until("the record says so", lambda: '"k":1' in kube.lease(LEASE)["metadata"]["annotations"]
+               .get("pg-swarm.io/sync", ""))
+    n = len(w.acked)
+    wait_until("writes under it", lambda: len(w.acked) > n + 50)
+    a.sidecar.send_signal(signal.SIGKILL)
+    a.proc.send_signal(signal.SIGKILL)
+    new = lead(pods, not_this=a)
+    t1 = boot_ms()
+    wait_until("writes again", lambda: w.first_after(t1))
+    w.stop()
+    check_rows(w, new)
+    no_overlap(w)
+
+
+def test_protected_refuses_without_votes(kube, cluster):
+    """Primary and one replica of three gone: the third says what is missing, and leads when it is told to."""
+    pods = a, b, c = cluster(3, LEASE_SECONDS="6", DURABILITY="protected")
+    wait_until("the record says so", lambda: '"k":1' in kube.lease(LEASE)["metadata"]["annotations"]
+               .get("pg-swarm.io/sync", ""))
+    for p in (a, b):
+        p.sidecar.send_signal(signal.SIGKILL)
+        p.proc.send_signal(signal.SIGKILL)
+    wait_until("it says what is missing", lambda: f"{a.name} or {b.name}" in c.readyz()[1], 30)
+    assert not writable(c) and spec(kube)["leaseTransitions"] == 1
+    kube.edit_lease(LEASE, {"metadata": {"annotations": {"pg-swarm.io/failover":
+                    '{"operation":"op-1","to":"","accept_data_loss":true}'}}})
+    wait_until("it leads", lambda: writable(c), 20)
+    assert holder(kube) == c.name and "rows may be lost" in c.sidecar_log()
+
+
 def test_pod_deleted(kube, cluster, writer):
     """A clean end: PostgreSQL is down, the lease let go, and the next one leads at once."""
     pods = a, b, c = cluster(3)

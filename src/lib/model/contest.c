@@ -82,6 +82,17 @@ uint32_t contest_votes(const Contest *c)
     return set;
 }
 
+uint32_t contest_backing(const Contest *c)
+{
+    const Position *own = &c->at[c->self];
+    uint32_t set = contest_votes(c);
+    for (unsigned i = 0; i < c->replicas && i < CONTEST_MEMBERS; i++)
+        if (c->at[i].timeline > own->timeline ||
+            (c->at[i].timeline == own->timeline && c->at[i].received > own->received))
+            set &= ~(1u << i);
+    return set;
+}
+
 static bool may_lead(const Contest *c, unsigned i)
 {
     return votes(c, i) && (c->at[i].eligible || c->forced);
@@ -101,18 +112,6 @@ static unsigned rank_of_self(const Contest *c)
     for (unsigned i = 0; i < c->replicas && i < CONTEST_MEMBERS; i++)
         rank += i != c->self && may_lead(c, i) && before(c, i, c->self);
     return rank;
-}
-
-/* One that has more than we, but may not lead: what we lack of it may have been acknowledged. */
-static bool blocked(const Contest *c)
-{
-    for (unsigned i = 0; i < c->replicas && i < CONTEST_MEMBERS; i++)
-        if (i != c->self && votes(c, i) && !may_lead(c, i) &&
-            (c->at[i].timeline > c->at[c->self].timeline ||
-             (c->at[i].timeline == c->at[c->self].timeline &&
-              c->at[i].received > c->at[c->self].received)))
-            return true;
-    return false;
 }
 
 static uint32_t all_expected(const Contest *c)
@@ -165,13 +164,12 @@ ContestResult contest_verdict(const Contest *c)
         return wait_for(r, c->gather_ms, c->published_ms, "the others are still awaited");
     if (open_ms(c) < grace(c, &r))
         return wait_for(r, grace(c, &r), open_ms(c), "another one goes first");
-    bool proven = c->proven && !blocked(c);
-    bool unproven = c->mood != CONTEST_ASYNC && !proven && !c->forced;
+    bool unproven = c->mood != CONTEST_ASYNC && !c->proven && !c->forced;
     if (unproven && c->mood == CONTEST_PROOF)
         return wait_for(r, UINT64_MAX, 0, "votes are missing");
     if (unproven && c->published_ms < c->lease_ms)
         return wait_for(r, c->lease_ms, c->published_ms, "votes are missing");
     r.verdict = CONTEST_TAKE;
-    r.lossy = c->mood != CONTEST_ASYNC && !proven;
+    r.lossy = c->mood != CONTEST_ASYNC && !c->proven;
     return r;
 }

@@ -12,7 +12,7 @@
 enum {
     CONTEST_MEMBERS = SYNC_MEMBERS,
     CONTEST_GATHER_MS = 1000, /* what `gather_ms` usually is */
-    CONTEST_GRACE_MS = 750,   /* for each rank above one's own */
+    CONTEST_GRACE_MS = 1000,  /* for each rank above one's own */
     CONTEST_TEXT = 200,
     CONTEST_PREFERRED_MS = 10000, /* how long a forced failover waits for the one it names */
 };
@@ -49,7 +49,7 @@ typedef struct Contest {
     bool forced;        /* accept_data_loss: votes and eligibility do not count */
     int preferred;      /* ordinal a forced failover names; -1: nobody */
     ContestMood mood;
-    bool proven;           /* sync_votes over contest_votes */
+    bool proven;           /* sync_votes over contest_backing */
     uint64_t published_ms; /* since our own position is out */
     uint64_t sealed_ms;    /* since our receiver is gone for good */
     uint64_t over_ms;      /* since nobody has the lease */
@@ -73,4 +73,6 @@ typedef struct ContestResult {
 } ContestResult;
 
 uint32_t contest_votes(const Contest *c);
+/* Those of them that have no more than we: only they prove that we have everything. */
+uint32_t contest_backing(const Contest *c);
 ContestResult contest_verdict(const Contest *c);

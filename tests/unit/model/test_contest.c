@@ -153,12 +153,14 @@ static void proofs(void **state)
     c.proven = true;
     r = contest_verdict(&c);
     assert_true(r.verdict == CONTEST_TAKE && !r.lossy);
-    /* One that has more, but may not lead: what we lack may have been acknowledged. */
+    /* The vote of one that has more proves nothing about us. */
     p[2] = at(3, 101);
-    p[2].eligible = false;
-    assert_int_equal(contest_verdict(&c).verdict, CONTEST_WAIT);
+    assert_int_equal(contest_votes(&c), 6);
+    assert_int_equal(contest_backing(&c), 2);
     p[2].received = 100;
-    assert_int_equal(contest_verdict(&c).verdict, CONTEST_TAKE);
+    assert_int_equal(contest_backing(&c), 6);
+    p[2] = at(2, 500);
+    assert_int_equal(contest_backing(&c), 6);
 }
 
 static void who_may_not_lead(void **state)

@@ -175,7 +175,7 @@ static void weigh_votes(Campaign *c, const CampaignView *v, Contest *k)
     }
     if (!has)
         return;
-    SyncVotes votes = sync_votes(&rec, old, contest_votes(k));
+    SyncVotes votes = sync_votes(&rec, old, contest_backing(k));
     c->proven = k->proven = votes.proven;
     if (votes.wanted && !votes.proven)
         snprintf(c->why, sizeof c->why, "waiting: %s", sync_votes_text(a, &votes, cfg->base));

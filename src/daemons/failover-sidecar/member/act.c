@@ -245,8 +245,10 @@ static void on_confirmed(void *ctx, const Error *err, uint64_t sent_ms)
 /* In place, after PostgreSQL ended by itself: once, and what came of it is remembered. */
 static void start_primary(Member *m)
 {
-    if (m->crashed)
+    if (m->crashed) {
         m->restarted_at = clock_boot_ms();
+        member_note_restart(m, launcher_state(m->launcher));
+    }
     m->crashed = m->must_give = false;
     *m->fatal = 0;
     ask_launcher(m, ACT_START_PRIMARY);

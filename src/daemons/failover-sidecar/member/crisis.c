@@ -1,6 +1,7 @@
 /* When PostgreSQL dies or stands still: again in place, or let go? */
 #include "member/member_priv.h"
 #include "model/lsn.h"
+#include <inttypes.h>
 
 enum {
     QUICK_WAL = 64 * 1024 * 1024, /* to be replayed */
@@ -50,4 +51,36 @@ bool member_frozen(const Member *m, const LpMsg *s, uint64_t now)
         return false;
     uint64_t since = s->num[LPF_STOPPED_AT];
     return (since && now > since + STOPPED_MS) || starts_slowly(m, s, now) || deep_frozen(m->deep);
+}
+
+void member_note_death(Member *m, const LpMsg *s)
+{
+    AUTO_ARENA a = arena_new_sized(512);
+    const char *end = s->num[LPF_EXIT_SIGNAL]
+                          ? arena_printf(a, "signal %" PRIu64, s->num[LPF_EXIT_SIGNAL])
+                          : arena_printf(a, "status %" PRIu64, s->num[LPF_EXIT_STATUS]);
+    decision_note(
+        m->record,
+        &(DecisionNote){.kind = "postgres.died",
+                        .epoch = lease_info(m->lease)->epoch,
+                        .saw = arena_printf(a,
+                                            "PostgreSQL ended by itself with %s after "
+                                            "%" PRIu64 " s",
+                                            end, (clock_boot_ms() - s->num[LPF_STARTED]) / 1000),
+                        .did = "noted it",
+                        .why = *m->fatal ? m->fatal : "nobody asked it to end"});
+}
+
+void member_note_restart(Member *m, const LpMsg *s)
+{
+    AUTO_ARENA a = arena_new_sized(512);
+    uint64_t redo = s ? s->num[LPF_CKPT_REDO] : 0;
+    uint64_t kib = m->last_lsn > redo ? (m->last_lsn - redo) / 1024 : 0;
+    decision_note(
+        m->record,
+        &(DecisionNote){.kind = "postgres.restarted",
+                        .epoch = lease_info(m->lease)->epoch,
+                        .saw = arena_printf(a, "about %" PRIu64 " KiB of WAL to recover", kib),
+                        .did = "starts PostgreSQL again in place",
+                        .why = "that is quicker than a failover, and not tried within a minute"});
 }

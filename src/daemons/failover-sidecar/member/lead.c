@@ -41,7 +41,8 @@ static void on_taken(void *ctx, const Error *err, uint64_t sent_ms)
 {
     Member *m = ctx;
     if (err) {
-        note_contest(m, "election.lost", "did not get the lease", err->msg);
+        note_contest(m, "election.lost", "did not get the lease",
+                     err->code == ERR_CONFLICT ? "another member was faster" : err->msg);
     } else {
         member_took_lease(m, sent_ms);
         bool lossy = m->contest.lossy;
@@ -66,11 +67,13 @@ void member_take(Member *m)
         return;
     }
     const Config *c = m->mc.cfg;
+    m->contest = *campaign_result(m->campaign);
+    m->position = *campaign_position(m->campaign);
     m->stale =
         config_ordinal(c, lease_info(m->lease)->released.is ? lease_info(m->lease)->released.by
                                                             : lease_info(m->lease)->holder);
-    SyncSet set = sync_at_takeover(durability_of(c->durability), c->replicas, c->ordinal,
-                                   !campaign_result(m->campaign)->lossy);
+    SyncSet set =
+        sync_at_takeover(durability_of(c->durability), c->replicas, c->ordinal, !m->contest.lossy);
     LeaseClaim claim = bare_claim(m);
     claim.holder = c->pod;
     claim.addr = ""; /* until it is out of recovery */

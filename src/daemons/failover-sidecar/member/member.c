@@ -90,6 +90,7 @@ static void note_exit(Member *m, const LpMsg *s)
     if (!news)
         return;
     m->crashed |= s->num[LPF_ROLE] == LP_ROLE_PRIMARY;
+    member_note_death(m, s);
     uint64_t ran = clock_boot_ms() - s->num[LPF_STARTED];
     if (ran > QUICK_EXIT_MS) {
         backoff_reset(&m->backoff);

@@ -101,6 +101,8 @@ void member_checkpoint_if_due(Member *m, const LpMsg *s);
 
 /* crisis.c */
 bool member_may_restart(const Member *m, uint64_t now);
+void member_note_death(Member *m, const LpMsg *s);
+void member_note_restart(Member *m, const LpMsg *s);
 bool member_frozen(const Member *m, const LpMsg *s, uint64_t now);
 void member_note_primary(Member *m); /* what is worth knowing of it when it is gone */
 
