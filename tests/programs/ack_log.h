@@ -95,5 +95,10 @@ static inline PGresult *ask(PGconn *c, const char *sql, const char *param, int64
         if (failed)
             first = more;
     }
+    /* Silent behind the rows: nothing was acknowledged either. */
+    if (first && PQtransactionStatus(c) == PQTRANS_ACTIVE) {
+        PQclear(first);
+        first = NULL;
+    }
     return first;
 }
