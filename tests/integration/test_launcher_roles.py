@@ -194,6 +194,56 @@ def test_promote_permit_runs_out_in_the_middle(nodes):
     assert b.query("select pg_is_in_recovery()") == [(False,)]
 
 
+def history_of(n, timeline):
+    with open(f"{n.pgdata}/pg_wal/{timeline:08X}.history") as f:
+        return f.read()
+
+
+def test_launcher_killed_during_promotions(nodes):
+    """At whatever instant: the data comes up as the standby it was, or as the primary it was made, never as a primary
+    on the timeline that it shares with others."""
+    a, b = pair(nodes)
+    a.query("insert into t values (1)")
+    replayed(a, b)
+    a.client.call(STOP, mode=FAST)
+    b.client.call(SEAL, epoch=2)
+    epoch, timeline, rows, seen = 2, 1, 1, []
+    for delay_ms in (0, 1, 2, 4, 6, 8, 10, 12, 15, 18, 22, 30):
+        b.client.send(PROMOTE, epoch=epoch, deadline=boot_ms() + 60000)
+        end = time.monotonic() + delay_ms / 1000
+        while time.monotonic() < end:
+            pass
+        b.kill()
+        b.launch()
+        s = b.client.status()
+        assert s["data"] == READY, s
+        seen.append(s["stamp_role"])
+        epoch += 1
+        if s["stamp_role"] == PRIMARY:
+            assert s["timeline"] > timeline, s
+            timeline = s["timeline"]
+            b.start_primary(epoch=epoch)
+            assert b.query("select pg_is_in_recovery()") == [(False,)]
+            b.query("insert into t values (1)")
+            rows += 1
+            b.client.call(STOP, mode=IMMEDIATE)
+        else:
+            with pytest.raises(Refused, match="promotion only"):
+                b.client.call(START, role=PRIMARY, epoch=epoch, deadline=boot_ms() + 5000)
+        b.client.call(START, role=STANDBY, epoch=epoch, sealed=epoch)
+        b.wait_accepts()
+        assert b.query("select pg_is_in_recovery()") == [(True,)]
+        wait_until("replayed", lambda: b.query("select count(*) from t") == [(rows,)])
+    print("after the kills:", ["", "primary", "standby"][1:], seen)
+    b.client.call(PROMOTE, epoch=epoch, deadline=boot_ms() + 60000)
+    assert b.query("select count(*) from t") == [(rows,)]
+    newest = b.client.call(HISTORY)["timeline"]
+    assert newest > timeline
+    # The history knows every promotion that got there, and each only once.
+    ancestors = [int(line.split()[0]) for line in history_of(b, newest).splitlines() if line.strip()]
+    assert ancestors == sorted(set(ancestors)) and ancestors[0] == 1
+
+
 def test_promotion_by_hand_is_stopped_and_marked(nodes):
     a, b = pair(nodes)
     t0 = boot_ms()
@@ -210,7 +260,7 @@ def test_promotion_by_hand_is_stopped_and_marked(nodes):
             b.client.call(START, **fields)
     assert "somebody promoted" in b.log()
     grant_rewind(a)
-    b.client.call(REWIND, **b.upstream(a))
+    rewind(b, a)
     b.start_standby(a)
     streaming(a, b)
 
@@ -301,6 +351,16 @@ REWIND_GRANTS = ("pg_ls_dir(text, boolean, boolean)", "pg_stat_file(text, boolea
 def grant_rewind(n):
     for f in REWIND_GRANTS:
         n.query(f"grant execute on function pg_catalog.{f} to repl_user")
+
+
+def rewind(n, leader, epoch=1):
+    """As the sidecar does it: one that got on its timeline by halves is stopped in order, and rewound once more."""
+    n.client.call(REWIND, **n.upstream(leader, epoch=epoch))
+    if n.client.status()["timeline"] > leader.client.status()["timeline"]:
+        n.client.call(START, role=STANDBY, epoch=epoch, sealed=epoch)
+        n.wait_accepts()
+        n.client.call(STOP, mode=FAST)
+        n.client.call(REWIND, **n.upstream(leader, epoch=epoch))
 
 
 def forked(nodes, clean=False, **kw):

@@ -86,7 +86,9 @@ static ErrCode upstream_lines(const Paths *p, const ConfLines *c, StrBuf *out, E
 {
     if (c->up && c->up->host)
         return standby_lines(p, c->up, out, err);
-    strbuf_adds(out, "primary_conninfo = ''\nprimary_slot_name = ''\n");
+    strbuf_adds(out, "primary_conninfo = ''\nprimary_slot_name = ''\n"
+                     "# Sealed, or being promoted: no query holds up the replay.\n"
+                     "max_standby_streaming_delay = 0\nmax_standby_archive_delay = 0\n");
     return ERR_OK;
 }
 

@@ -131,13 +131,12 @@ static ErrCode run_pg_rewind(Rewind *r, bool *ret_began, Error *err)
     return rc;
 }
 
-/* Killed after its last write, the control file, and before ours. The stamp is the one it took
- * from the leader. */
+/* Killed after pg_rewind's last write, the control file: a rewind never begins with a backup_label.
+ * The stamp is ours already, or the one that was taken along from the leader. */
 static bool is_through(const Rewind *r)
 {
-    return r->was_marked && r->d.backup_label && !r->d.standby_signal &&
-           r->d.control.state == LP_DB_IN_ARCHIVE_RECOVERY && r->d.stamp.role == LP_ROLE_PRIMARY &&
-           r->d.stamp.epoch == r->s->epoch;
+    return r->was_marked && r->d.backup_label && r->d.stamp.epoch == r->s->epoch &&
+           r->d.control.state == LP_DB_IN_ARCHIVE_RECOVERY;
 }
 
 static ErrCode rewind_data(Rewind *r, Error *err)

@@ -1,133 +1,11 @@
 /* A job is killed at every point of its journal, with programs that only pretend to be
  * PostgreSQL's; afterwards the volume recovers, and never holds half a cluster as PGDATA. */
-#include "core/file.h"
-#include "core/ident.h"
-#include "job.h"
-#include "recover.h"
+#include "volume_fixture.h"
 
-#include <dirent.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-static const char *const POINTS[] = {"build.begin",  "build.done",  "build.stamped",
-                                     "swap.begin",   "swap.held",   "swap.between",
-                                     "swap.renamed", "swap.cleared"};
+static const char *const POINTS[] = {"build.begin",  "build.done",    "build.stamped",
+                                     "swap.begin",   "swap.held",     "swap.between",
+                                     "swap.renamed", "swap.unmarked", "swap.cleared"};
 enum { POINT_COUNT = sizeof POINTS / sizeof *POINTS };
-
-static const char *fatal_point;
-
-static void die_there(const char *where)
-{
-    if (str_eq(where, fatal_point))
-        raise(SIGKILL);
-}
-
-/* Writes PG_VERSION, a control file with the system identifier of its own letter, and links
- * pg_wal like the real one. */
-static const char SCRIPT[] =
-    "#!/bin/sh\n"
-    "for a; do case \"$prev\" in -D) dir=$a;; esac\n"
-    "case \"$a\" in --waldir=*) wal=${a#--waldir=};; esac; prev=$a; done\n"
-    "mkdir -p \"$dir/global\" && echo 15 > \"$dir/PG_VERSION\"\n"
-    "printf '%s0000000' \"${0##*/}\" | cut -c1-8 | tr -d '\\n' > \"$dir/global/pg_control\"\n"
-    "head -c 200 /dev/zero >> \"$dir/global/pg_control\"\n"
-    "if [ \"$wal\" ]; then mkdir \"$wal\"; ln -s \"$wal\" \"$dir/pg_wal\";\n"
-    "else mkdir \"$dir/pg_wal\"; fi\n";
-
-static void put_script(Arena *a, const char *dir, const char *name)
-{
-    assert_int_equal(file_write_atomic(arena_printf(a, "%s/%s", dir, name), sv(SCRIPT), 0755, NULL),
-                     ERR_OK);
-}
-
-static Paths make_volume(Arena *a, bool wal)
-{
-    char *base = arena_strdup(a, "/tmp/pgs-unit-XXXXXX");
-    assert_non_null(mkdtemp(base));
-    const char *dirs[] = {"volume", "run", "wal", "bin", "config"};
-    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
-        mkdir(arena_printf(a, "%s/%s", base, dirs[i]), 0700);
-    setenv("PGDATA", arena_printf(a, "%s/volume/pgdata", base), 1);
-    setenv("PGSWARM_RUN_DIR", arena_printf(a, "%s/run", base), 1);
-    setenv("PGSWARM_CONFIG_DIR", arena_printf(a, "%s/config", base), 1);
-    setenv("PGSWARM_WAL_DIR", arena_printf(a, "%s/%s", base, wal ? "wal" : "none"), 1);
-    setenv("PGSWARM_BINDIR", arena_printf(a, "%s/bin", base), 1);
-    const char *bin = getenv("PGSWARM_BINDIR");
-    put_script(a, bin, "initdb");
-    put_script(a, bin, "pg_basebackup");
-    put_script(a, bin, "postgres");
-    Paths p;
-    Error err = {0};
-    assert_int_equal(paths_load(a, &p, &err), ERR_OK);
-    return p;
-}
-
-static void drop_volume(Arena *a, const Paths *p)
-{
-    char *base = arena_strndup(a, p->volume, strlen(p->volume) - strlen("/volume"));
-    assert_int_equal(dir_remove(base, NULL), ERR_OK);
-}
-
-static JobSpec spec_of(LpJob kind)
-{
-    return (JobSpec){.kind = kind,
-                     .password = "pw",
-                     .epoch = 4,
-                     .from = {.host = "192.0.2.1", .port = 5432, .user = "repl_user", .epoch = 4}};
-}
-
-static LpData kind_of(const Paths *p)
-{
-    DataInfo info;
-    datadir_inspect(p, &info);
-    return info.kind;
-}
-
-static unsigned count_entries(const char *dir, const char *with)
-{
-    unsigned n = 0;
-    DIR *d = opendir(dir);
-    for (struct dirent *e; d && (e = readdir(d));)
-        n += strstr(e->d_name, with) != NULL;
-    if (d)
-        closedir(d);
-    return n;
-}
-
-/* Returns true when the job was killed at the point (not every job passes every point). */
-static bool run_killed_at(const Paths *p, LpJob kind, const char *point)
-{
-    pid_t pid = fork();
-    if (pid == 0) {
-        fatal_point = point;
-        journal_point = die_there;
-        JobSpec s = spec_of(kind);
-        Error err = {0};
-        _exit(job_run(p, &s, &err) ? 1 : 0);
-    }
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
-    return WIFSIGNALED(status);
-}
-
-static void run_whole(const Paths *p, LpJob kind)
-{
-    JobSpec s = spec_of(kind);
-    Error err = {0};
-    if (job_run(p, &s, &err))
-        fail_msg("%s: %s", lp_job_name(kind), err.msg);
-}
 
 static void check_tidy(const Paths *p)
 {
@@ -199,6 +77,101 @@ static void reclone_never_loses_the_last_copy(void **state)
     }
 }
 
+/* A rewind that is killed leaves the data untouched or marked; marked it is only ever rewound again
+ * or cloned anew. */
+static void rewind_killed_everywhere(void **state)
+{
+    (void)state;
+    static const char *const REWIND_POINTS[] = {"rewind.begin", "rewind.recovered", "rewind.done",
+                                                "rewind.stamped", "rewind.unmarked"};
+    for (size_t i = 0; i < sizeof REWIND_POINTS / sizeof *REWIND_POINTS; i++) {
+        AUTO_ARENA a = arena_new();
+        Paths p = make_volume(a, i % 2);
+        run_whole(&p, LP_JOB_INITDB);
+        assert_true(run_killed_at(&p, LP_JOB_REWIND, REWIND_POINTS[i]));
+        run_whole(&p, LP_JOB_RECOVER);
+        bool through = str_eq(REWIND_POINTS[i], "rewind.unmarked");
+        assert_int_equal(kind_of(&p), through ? LP_DATA_READY : LP_DATA_MARKED);
+        if (!through)
+            run_whole(&p, LP_JOB_REWIND);
+        DataInfo d;
+        datadir_inspect(&p, &d);
+        assert_int_equal(d.kind, LP_DATA_READY);
+        assert_int_equal(d.role, LP_ROLE_STANDBY);
+        assert_true(d.standby_signal);
+        assert_int_equal(d.stamp.role, LP_ROLE_STANDBY);
+        assert_int_equal(d.stamp.epoch, 4);
+        drop_volume(a, &p);
+    }
+}
+
+/* The mark outlives a clone that does not get there, and ends with one that does. */
+static void clone_over_a_marked_directory(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < POINT_COUNT; i++) {
+        AUTO_ARENA a = arena_new();
+        Paths p = make_volume(a, true);
+        run_whole(&p, LP_JOB_INITDB);
+        assert_true(run_killed_at(&p, LP_JOB_REWIND, "rewind.recovered"));
+        assert_true(run_killed_at(&p, LP_JOB_BASEBACKUP, POINTS[i]));
+        LpData at_once = kind_of(&p);
+        run_whole(&p, LP_JOB_RECOVER);
+        check_tidy(&p);
+        bool swapped = strncmp(POINTS[i], "swap", 4) == 0;
+        assert_int_equal(kind_of(&p), swapped ? LP_DATA_READY : LP_DATA_MARKED);
+        assert_true(at_once == LP_DATA_MARKED || at_once == LP_DATA_LOST ||
+                    at_once == LP_DATA_READY);
+        Error err = {0};
+        JobSpec forget = spec_of(LP_JOB_FORGET);
+        assert_int_equal(job_run(&p, &forget, &err), swapped ? ERR_OK : ERR_PRECONDITION);
+        if (!swapped)
+            run_whole(&p, LP_JOB_BASEBACKUP);
+        assert_int_equal(kind_of(&p), LP_DATA_READY);
+        assert_false(file_exists(p.mark));
+        drop_volume(a, &p);
+    }
+}
+
+static void rewind_that_fails_early_changes_nothing(void **state)
+{
+    (void)state;
+    AUTO_ARENA a = arena_new();
+    Paths p = make_volume(a, false);
+    run_whole(&p, LP_JOB_INITDB);
+    put_script(a, p.bindir, "pg_rewind",
+               "#!/bin/sh\necho 'pg_rewind: error: no server' >&2\nexit 1\n");
+    JobSpec s = spec_of(LP_JOB_REWIND);
+    Error err = {0};
+    assert_int_equal(job_run(&p, &s, &err), ERR_UNAVAILABLE);
+    DataInfo d;
+    datadir_inspect(&p, &d);
+    assert_int_equal(d.kind, LP_DATA_READY);
+    assert_int_equal(d.role, LP_ROLE_PRIMARY);
+    /* One that fails after its first change leaves the mark. */
+    put_script(a, p.bindir, "pg_rewind",
+               "#!/bin/sh\necho 'pg_rewind: rewinding from last common checkpoint'\nexit 1\n");
+    assert_int_equal(job_run(&p, &s, &err), ERR_UNAVAILABLE);
+    assert_int_equal(kind_of(&p), LP_DATA_MARKED);
+    drop_volume(a, &p);
+}
+
+/* pg_rewind looks at the last checkpoint only; data that went on by itself is not believed to be
+ * on the leader's line. */
+static void rewind_with_nothing_to_do_after_a_recovery_is_not_believed(void **state)
+{
+    (void)state;
+    AUTO_ARENA a = arena_new();
+    Paths p = make_volume(a, false);
+    run_whole(&p, LP_JOB_INITDB);
+    put_script(a, p.bindir, "pg_rewind", "#!/bin/sh\necho 'pg_rewind: no rewind required'\n");
+    JobSpec s = spec_of(LP_JOB_REWIND);
+    Error err = {0};
+    assert_int_equal(job_run(&p, &s, &err), ERR_CONFLICT);
+    assert_int_equal(kind_of(&p), LP_DATA_MARKED);
+    drop_volume(a, &p);
+}
+
 static void initdb_refuses_held_volumes(void **state)
 {
     (void)state;
@@ -252,6 +225,10 @@ int main(void)
         cmocka_unit_test(initdb_killed_everywhere),
         cmocka_unit_test(clone_killed_everywhere),
         cmocka_unit_test(reclone_never_loses_the_last_copy),
+        cmocka_unit_test(rewind_killed_everywhere),
+        cmocka_unit_test(clone_over_a_marked_directory),
+        cmocka_unit_test(rewind_that_fails_early_changes_nothing),
+        cmocka_unit_test(rewind_with_nothing_to_do_after_a_recovery_is_not_believed),
         cmocka_unit_test(initdb_refuses_held_volumes),
         cmocka_unit_test(unreadable_journal_changes_nothing),
         cmocka_unit_test(failed_tool_tells_its_last_words),
