@@ -245,10 +245,10 @@ class Writers:
                         cur.execute("insert into t values (%s)", (value,))
                         with self.lock:
                             self.acked.append(value)
-                        time.sleep(0.01)
+                        self.stop.wait(0.01)
             except psycopg2.Error:
                 at += 1
-                time.sleep(0.05)
+                self.stop.wait(0.05)
 
     def total(self):
         with self.lock:
