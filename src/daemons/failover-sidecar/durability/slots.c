@@ -1,9 +1,10 @@
 #include "durability/slots.h"
 
+#include "core/clock.h"
 #include "core/log.h"
 #include <stdlib.h>
 
-enum { EVERY_MS = 15 * 1000 };
+enum { TICK_MS = 2000, EVERY_MS = 15 * 1000 };
 
 #define MEMBER_SLOT "slot_type = 'physical' AND slot_name ~ '^member_[0-9]{1,4}$'"
 
@@ -28,6 +29,8 @@ struct Slots {
     Timer *timer;
     bool busy;
     unsigned step;
+    unsigned replicas; /* as of the last time */
+    uint64_t next_at;
 };
 
 static void next(Slots *s);
@@ -42,6 +45,7 @@ static void on_step(void *ctx, const Error *err, PgResult *r)
             log_warn("slots", "not looked after; again soon", "step=%u err=%s", s->step,
                      log_quote(err->msg));
         s->busy = false;
+        s->next_at = 0;
         return;
     }
     next(s);
@@ -54,6 +58,8 @@ static void next(Slots *s)
     unsigned steps = now.standby ? 3 : 2;
     if (!now.pool || s->step >= steps) {
         s->busy = false;
+        if (!now.pool)
+            s->next_at = 0; /* as soon as it runs */
         return;
     }
     const Config *c = s->cfg.cfg;
@@ -67,8 +73,11 @@ static void next(Slots *s)
 static void on_timer(void *ctx)
 {
     Slots *s = ctx;
-    if (s->busy)
+    uint64_t now = clock_boot_ms();
+    if (s->busy || (now < s->next_at && s->replicas == s->cfg.cfg->replicas))
         return;
+    s->next_at = now + EVERY_MS;
+    s->replicas = s->cfg.cfg->replicas;
     s->busy = true;
     s->step = 0;
     next(s);
@@ -78,7 +87,7 @@ Slots *slots_new(const SlotsConfig *cfg)
 {
     Slots *s = xnew(Slots);
     s->cfg = *cfg;
-    s->timer = timer_start(cfg->loop, EVERY_MS / 5, EVERY_MS, on_timer, s);
+    s->timer = timer_start(cfg->loop, TICK_MS, TICK_MS, on_timer, s);
     return s;
 }
 
