@@ -1,5 +1,6 @@
 /* When PostgreSQL dies or stands still: again in place, or let go? */
 #include "member/member_priv.h"
+#include "model/durability.h"
 #include "model/lsn.h"
 #include <inttypes.h>
 
@@ -25,12 +26,25 @@ void member_note_primary(Member *m)
         young && !h->streaming_replicas ? m->mc.cfg->replicas - 1 : h->streaming_replicas;
 }
 
+/* A failover loses nothing then, and is over in a fraction of a second. A start in place is not:
+ * PostgreSQL syncs its whole data folder before it replays after a crash (SyncDataDirectory in
+ * src/backend/storage/file/fd.c), and waits for the followers to come back. */
+static bool others_have_it_all(const Member *m)
+{
+    SyncSet rec;
+    if (!sync_json_parse(lease_info(m->lease)->sync, m->mc.cfg->base, &rec) || rec.degraded)
+        return false;
+    unsigned need = sync_votes(&rec, m->mc.cfg->ordinal, 0).need;
+    return need && m->last_streaming >= need;
+}
+
 bool member_may_restart(const Member *m, uint64_t now)
 {
     const LpMsg *s = launcher_state(m->launcher);
     if (m->mc.cfg->replicas == 1 || !m->crashed || !m->last_streaming)
         return true;
-    if (m->must_give || (m->restarted_at && now - m->restarted_at < AGAIN_MS))
+    if (m->must_give || others_have_it_all(m) ||
+        (m->restarted_at && now - m->restarted_at < AGAIN_MS))
         return false;
     uint64_t redo = s ? s->num[LPF_CKPT_REDO] : 0;
     return m->last_lsn < redo || m->last_lsn - redo <= QUICK_WAL;
