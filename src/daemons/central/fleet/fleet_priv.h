@@ -37,6 +37,9 @@ typedef struct Session {
     Map *orders; /* operation id -> OrderSeen, what went down and came back on this stream */
     Timer *order_look;
     bool ordering, order_again;
+    struct Told *told, **told_tail; /* reports that wait for the one being stored */
+    size_t n_told;
+    bool telling;
     /* questions by id -> Question */
     Map *questions;
     uint64_t next_question;

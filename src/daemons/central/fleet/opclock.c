@@ -27,9 +27,15 @@ static const char DUE_SQL[] =
     " > now()";
 
 static const char SILENT_SQL[] =
-    "UPDATE operations SET state = 'unknown' WHERE finished_at IS NULL AND state IN ('pending',"
-    " 'running', 'waiting') AND coalesce(heard_at, sent_at) < now() - interval '60 s'"
-    " RETURNING id, kind, namespace, cluster";
+    "WITH gone AS (UPDATE operations SET state = 'unknown' WHERE finished_at IS NULL AND state IN"
+    " ('pending', 'running', 'waiting') AND coalesce(heard_at, sent_at) < now() - interval '60 s'"
+    " RETURNING id, kind, namespace, cluster, satellite),"
+    " e AS (INSERT INTO events (at, severity, kind, cluster, namespace, satellite, message, source,"
+    " operation_id) SELECT now(), 'warning', 'operation.silent', cluster, namespace, satellite,"
+    " kind || ' ' || id || ': nothing was heard of it for 60 s; it may go on', 'central', id FROM"
+    " gone RETURNING id)"
+    " SELECT pg_notify('pgswarm', 'events I ' || min(id) || '-' || max(id)), count(*) FROM e"
+    " HAVING count(*) > 0";
 
 static void look_due(void *ctx);
 
@@ -61,10 +67,8 @@ static void silent_known(void *ctx, const Error *err, PgResult *r)
     k->looking_silent = false;
     if (err)
         log_debug("opclock", "silent operations not looked for", "err=%s", log_quote(err->msg));
-    for (int i = 0; !err && i < pg_rows(r); i++)
-        log_warn("opclock", "nothing is heard of an operation",
-                 "operation=%s kind=%s cluster=%s/%s", pg_get(r, i, 0), pg_get(r, i, 1),
-                 pg_get(r, i, 2), pg_get(r, i, 3));
+    else if (pg_rows(r))
+        log_warn("opclock", "nothing is heard of operations", "n=%s", pg_get(r, 0, 1));
 }
 
 static void look_silent(void *ctx)

@@ -10,6 +10,17 @@
 
 enum { LOOK_MS = 20, AGAIN_MS = 1000 };
 
+/* A report on its way into the database; the stream's message is gone by then. */
+typedef struct Told {
+    struct Told *next;
+    Session *x;
+    Arena *arena;
+    OperationReport in;
+    OperationProgress p;
+    OperationResult r;
+    const char *id;
+} Told;
+
 static bool due(uint64_t since, uint64_t ms, uint64_t now)
 {
     return !since || now - since >= ms;
@@ -206,18 +217,21 @@ void orders_done(Session *x)
 
 void orders_free(Session *x)
 {
+    while (x->told) {
+        struct Told *t = x->told;
+        x->told = t->next;
+        arena_free(t->arena);
+    }
     for (MapIter it = {0}; map_next(x->orders, &it);)
         free(it.value);
     map_free(x->orders);
 }
 
-/* ---- what comes back ---- */
+/* ---- what comes back, one after the other ---- */
 
-typedef struct Told {
-    Session *x;
-    char id[UUID_TEXT];
-    bool is_result;
-} Told;
+enum { TOLD_MAX = 1000 };
+
+static void tell_next(Session *x);
 
 static void acknowledge(Session *x, const char *id)
 {
@@ -234,34 +248,86 @@ static void told(void *ctx, const Error *err)
         log_warn("fleet", "report of an operation not stored", "satellite=%s operation=%s err=%s",
                  x->name, log_quote(t->id), log_quote(err->msg));
     /* What central cannot use is not asked for again either: the site may forget it. */
-    if (t->is_result && (!err || nobodys))
+    if (t->in.r && (!err || nobodys))
         acknowledge(x, t->id);
     OrderSeen *seen = map_get(x->orders, t->id);
     if (err && !nobodys && seen)
         seen->heard_ms = 0; /* asked for again */
+    arena_free(t->arena);
+    x->telling = false;
+    tell_next(x);
     session_unref(x);
-    free(t);
 }
 
-static void report(Session *x, const OperationReport *in, const char *id)
+/* In their order: nobody sees an end before the steps that led to it. */
+static void tell_next(Session *x)
 {
-    Told *t = xnew(Told);
-    t->x = x;
-    t->is_result = in->r != NULL;
-    snprintf(t->id, sizeof t->id, "%s", id);
+    Told *t = x->told;
+    if (x->telling || !t)
+        return;
+    x->told = t->next;
+    x->n_told--;
+    if (!x->told)
+        x->told_tail = &x->told;
+    x->telling = true;
+    session_ref(x);
+    operation_report(x->f->app, &t->in, told, t);
+}
+
+static void report(Session *x, Told *t, const char *id)
+{
+    t->id = arena_strdup(t->arena, id);
+    t->in.satellite_id = arena_strdup(t->arena, x->id);
     OrderSeen *seen = map_get(x->orders, t->id);
     if (seen)
         seen->heard_ms = loop_now(x->f->app->loop);
-    session_ref(x);
-    operation_report(x->f->app, in, told, t);
+    if (x->n_told >= TOLD_MAX) { /* it tells all again when it is asked */
+        if (seen)
+            seen->heard_ms = 0;
+        arena_free(t->arena);
+        return;
+    }
+    if (!x->told)
+        x->told_tail = &x->told;
+    *x->told_tail = t;
+    x->told_tail = &t->next;
+    x->n_told++;
+    tell_next(x);
 }
+
+static Told *told_new(Session *x)
+{
+    Arena *a = arena_new();
+    Told *t = arena_new_of(a, Told);
+    t->arena = a;
+    t->x = x;
+    return t;
+}
+
+#define KEEP(t, field) (t)->field = arena_strdup((t)->arena, str_or((t)->field, ""))
 
 void orders_progress(Session *x, const OperationProgress *p)
 {
-    report(x, &(OperationReport){.satellite_id = x->id, .p = p}, p->id);
+    Told *t = told_new(x);
+    t->p = *p;
+    KEEP(t, p.id);
+    KEEP(t, p.step_name);
+    KEEP(t, p.pod);
+    KEEP(t, p.target);
+    KEEP(t, p.detail);
+    KEEP(t, p.error);
+    t->in.p = &t->p;
+    report(x, t, p->id);
 }
 
 void orders_result(Session *x, const OperationResult *r)
 {
-    report(x, &(OperationReport){.satellite_id = x->id, .r = r}, r->id);
+    Told *t = told_new(x);
+    t->r = *r;
+    KEEP(t, r.id);
+    KEEP(t, r.target);
+    KEEP(t, r.detail);
+    KEEP(t, r.error);
+    t->in.r = &t->r;
+    report(x, t, r->id);
 }
