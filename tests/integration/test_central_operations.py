@@ -273,7 +273,8 @@ def test_planned_survives_a_restart_and_lets_others_pass(postgres):
     status, o = central.admin().call("POST", f"/api/v1/operations/{planned['id'][:8]}/abort", {})
     assert status == 202 and o["state"] == "rolled_back"
     _, planned = site.ask("switchover", at=soon(3600))
-    central.sql("UPDATE operations SET scheduled_at = now() - interval '2 hours' WHERE id = %s", planned["id"])
+    central.sql("UPDATE operations SET scheduled_at = now() - interval '2 hours' WHERE id = %s RETURNING"
+                " pg_notify('pgswarm', 'operations U ' || id || ' ' || satellite_id)", planned["id"])
     o = site.until(planned["id"], "rolled_back")
     assert "within an hour" in o["error"]
     assert len(st.kinds("switchover")) == 1
