@@ -78,6 +78,19 @@ class Kube:
             p.kill()
             p.wait()
 
+    def on_node(self, program, *args):
+        """A program of kube-real in the node's namespaces."""
+        inner = subprocess.run(["pgrep", "-P", os.environ["PGSWARM_KUBE_NODE_PID"]], capture_output=True, text=True).stdout.split()[0]
+        where = ["-a", "/run/containerd/containerd.sock", "-n", "k8s.io"] if program == "ctr" else []
+        p = subprocess.run(["nsenter", "-m", "-n", "-p", "-t", inner, f"{os.environ['KREAL_PREFIX']}/sys/usr/bin/{program}", *where,
+                            *args], capture_output=True, text=True)
+        assert p.returncode == 0, p.stderr
+
+    @staticmethod
+    def host_ip():
+        """Ours, as the node of kube-real reaches it."""
+        return os.environ["PGSWARM_KUBE_HOST_IP"]
+
     # ---- swarmctl ----
 
     def ctl(self, *args, check=True, stdin=None, timeout=180):
@@ -85,6 +98,15 @@ class Kube:
         if check:
             assert p.returncode == 0, f"swarmctl {' '.join(args)}: exit {p.returncode}\n{p.stdout}\n{p.stderr}"
         return p
+
+    def reach_central(self):
+        """Anew: a forwarded port ends with its pod."""
+        if self.forward:
+            self.forward.close()
+        self.forward = contextlib.ExitStack()
+        port = self.forward.enter_context(self.forwarded(CENTRAL, "deployment/pg-swarm-central", 8080))
+        self.ctl("login", f"https://127.0.0.1:{port}", "--user", "admin", "--ca", f"{self.folder}/central-ca.crt",
+                 stdin=self.admin_password + "\n")
 
     def ask(self, *args):
         return json.loads(self.ctl(*args, "-o", "json").stdout)
@@ -127,10 +149,53 @@ class Kube:
         assert p.returncode == 0 or not check, f"psql {name} ({role}): {p.stderr}"
         return p.stdout.strip()
 
+    # ---- what only a rollout will do: a later version of what should be, as central's services write it ----
+
+    def wish(self, name, **config):
+        secret = self.get("secret", "pg-swarm-central", ns=CENTRAL)
+        env = dict(self.env, PGPASSWORD=base64.b64decode(secret["data"]["database-password"]).decode())
+        guard = config.get("deletion_protection")
+        sql = (f"update clusters set config = config || '{json.dumps(config)}'::jsonb, desired_version = nextval('config_version')"
+               + ("" if guard is None else f", deletion_protection = {guard}") + f" where name = '{name}'")
+        with self.forwarded(CENTRAL, "pod/pg-swarm-database-0", 5432) as port:
+            p = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(port), "-U", "pgswarm", "-d",
+                                "postgres", "-c", sql], env=env, capture_output=True, text=True, timeout=60)
+        assert p.returncode == 0, p.stderr
+
+    def make(self, name, *settings, ns=DB, replicas=1):
+        """A profile of that name, and a cluster of it at the site."""
+        more = [w for s in settings for w in ("--set", s)]
+        self.ctl("profile", "create", name, "--set", f"replicas={replicas}", "--set", "postgres.version=\"15\"", "--set",
+                 "storage.size=1Gi", *more)
+        self.ctl("rule", "create", name, "--profile", name, "-l", "tier=check", "-n", ns, "--cluster-name", name)
+
+    def refusal(self, name, word, seconds=60):
+        """What central shows of it, once it holds that word."""
+        def shown():
+            why = (self.cluster(name) or {}).get("config_error") or ""
+            return why if word in why else None
+        return wait_until(f"a refusal of {name} with '{word}'", shown, seconds)
+
+    def healed(self, name, seconds=180):
+        wait_until(f"{name} runs", lambda: (self.cluster(name) or {}).get("state") == "running", seconds)
+        assert not self.cluster(name)["config_error"]
+
+    def remove(self, name, volumes=True, ns=DB):
+        self.ctl("rule", "delete", name, "--yes", check=False)
+        self.ctl("cluster", "delete", f"{name}@check", "--confirm", name, *(["--volumes", "delete"] if volumes else []))
+        self.ctl("cluster", "wait", f"{name}@check", "--for", "deleted", "--timeout", "120s")
+
+    def volumes(self, klass, n=6):
+        """More static volumes, of another class."""
+        if self.real:
+            static_volumes(self, os.environ["PGSWARM_KUBE_VOLUMES"], klass, n)
+
     def said(self):
         """What a failed run is looked for in."""
         out = [self.kubectl("get", "pods,pvc,pv,svc", "-A", "-o", "wide", check=False).stdout,
-               self.kubectl("get", "events", "-A", "--sort-by=.lastTimestamp", check=False).stdout[-6000:]]
+               self.kubectl("get", "events", "-A", "--sort-by=.lastTimestamp", check=False).stdout[-6000:],
+               self.ctl("cluster", "list", "-o", "wide", check=False).stdout,
+               self.ctl("events", "--limit", "40", check=False).stdout]
         for ns in (CENTRAL, SYSTEM, DB):
             for name in self.kubectl("-n", ns, "get", "pods", "-o", "name", check=False).stdout.split():
                 log = self.kubectl("-n", ns, "logs", name, "--all-containers", "--tail=25", check=False)
@@ -138,19 +203,22 @@ class Kube:
         return "\n".join(out)
 
 
-def static_volumes(kube, folder, n=36):
+def storage_class(name, default=False):
+    return {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "kubernetes.io/no-provisioner",
+            "volumeBindingMode": "WaitForFirstConsumer", "metadata": {"name": name, "labels": {"pgs-check": "1"}, "annotations": {
+                "storageclass.kubernetes.io/is-default-class": "true" if default else "false"}}}
+
+
+def static_volumes(kube, folder, klass, n):
     """kube-real makes no volumes; these lie in a folder of ours."""
-    kube.apply({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {
-        "name": "pgs-check", "labels": {"pgs-check": "1"}, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
-        "provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer"})
     pvs = []
     for i in range(n):
-        path = f"{folder}/v{i}"
+        path = f"{folder}/{klass}-{i}"
         os.makedirs(path)
         os.chown(path, 999, 999)
-        pvs.append({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"pgs-check-{i}", "labels": {
+        pvs.append({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"{klass}-{i}", "labels": {
             "pgs-check": "1"}}, "spec": {"capacity": {"storage": "16Gi"}, "accessModes": ["ReadWriteOnce"],
-                                         "persistentVolumeReclaimPolicy": "Retain", "storageClassName": "pgs-check",
+                                         "persistentVolumeReclaimPolicy": "Retain", "storageClassName": klass,
                                          "hostPath": {"path": path}}})
     kube.apply(*pvs)
 
@@ -160,7 +228,8 @@ def kube():
     k = Kube(os.environ["PGSWARM_KUBE_DIR"])
     volumes = os.environ.get("PGSWARM_KUBE_VOLUMES")
     if volumes:
-        static_volumes(k, volumes)
+        k.apply(storage_class("pgs-check", default=True))
+        static_volumes(k, volumes, "pgs-check", 40)
     try:
         yield k
     finally:
@@ -181,13 +250,11 @@ def central(kube):
     except AssertionError:
         print(kube.said())
         raise
-    kube.forward = contextlib.ExitStack()
-    port = kube.forward.enter_context(kube.forwarded(CENTRAL, "deployment/pg-swarm-central", 8080))
-    ca = f"{kube.folder}/central-ca.crt"
-    with open(ca, "w") as f:
+    kube.admin_password = password
+    with open(f"{kube.folder}/central-ca.crt", "w") as f:
         f.write(kube.kubectl("-n", CENTRAL, "exec", "deployment/pg-swarm-central", "-c", "central", "--",
                              "/usr/local/bin/pg-swarm-central", "ca").stdout)
-    kube.ctl("login", f"https://127.0.0.1:{port}", "--user", "admin", "--ca", ca, stdin=password + "\n")
+    kube.reach_central()
     return kube
 
 
