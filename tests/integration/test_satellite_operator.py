@@ -135,6 +135,10 @@ def test_drift_is_repaired_and_then_there_is_rest(env):
     env.kubectl.merge("cm", "prod-pg-config", env.db, {"data": {"postgresql.conf": "fsync = off\n"}})
     env.kubectl.run("scale", "sts", "prod-pg", "--replicas=1", "-n", env.db)
     env.kubectl.merge("role", "prod-pg-failover", env.db, {"rules": []})
+    # Ports are merged by number: another one, by hand, stands beside ours and has its name.
+    env.kubectl.env["KUBE_EDITOR"] = "sed -i s/5432/5433/g"
+    env.kubectl.run("edit", "svc", "prod-pg-ro", "-n", env.db)
+    wait_until("the port", lambda: [p["port"] for p in env.get("svc", "prod-pg-ro")["spec"]["ports"]] == [5432], 10)
     wait_until("the Service", lambda: env.get("svc", "prod-pg-rw"), 10)
     wait_until("the ConfigMap", lambda: env.get("cm", "prod-pg-config")["data"] == before, 10)
     wait_until("the StatefulSet", lambda: env.get("sts", "prod-pg")["spec"]["replicas"] == 3, 10)

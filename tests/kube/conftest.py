@@ -182,7 +182,7 @@ class Kube:
 
     def remove(self, name, volumes=True, ns=DB):
         self.ctl("rule", "delete", name, "--yes", check=False)
-        self.ctl("cluster", "delete", f"{name}@check", "--confirm", name, *(["--volumes", "delete"] if volumes else []))
+        self.ctl("cluster", "delete", f"{name}@check", "--confirm", name, *([] if volumes else ["--keep-volumes"]))
         self.ctl("cluster", "wait", f"{name}@check", "--for", "deleted", "--timeout", "120s")
 
     def volumes(self, klass, n=6):

@@ -179,7 +179,7 @@ def test_deletion_protection(clusters):
     clusters.running("kept-pg")
     wait_until("a guarded claim", lambda: "pg-swarm.io/protection" in clusters.get("pvc", "data-kept-pg-0")["metadata"][
         "finalizers"])
-    p = clusters.ctl("cluster", "delete", "kept-pg@check", "--confirm", "kept-pg", "--volumes", "delete", check=False)
+    p = clusters.ctl("cluster", "delete", "kept-pg@check", "--confirm", "kept-pg", check=False)
     assert p.returncode != 0 and "protection" in p.stderr
     clusters.kubectl("-n", DB, "delete", "pvc", "data-kept-pg-0", "--wait=false")
     assert clusters.psql("kept-pg", "select 1") == "1"

@@ -1,5 +1,6 @@
 #include "operator/reconcile.h"
 
+#include "render/tpl.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -280,12 +281,40 @@ void pass_queue(Pass *p, const KubeKind *kind, cJSON *obj)
     p->queue[p->queued++].obj = obj;
 }
 
+static void on_mended(void *ctx, const Error *err, const cJSON *obj)
+{
+    Pass *p = ctx;
+    (void)obj;
+    p->call = NULL;
+    if (err)
+        pass_fail(p, err, arena_printf(p->a, "Service %s", kube_str(p->mended, "metadata.name")));
+    else
+        pass_apply_queue(p);
+}
+
+/* Ports are merged by their number: who edits a number by hand leaves a port of theirs, and ours
+ * beside it would have the same name. So the whole list is put back, once, and then applied. */
+static bool mend_ports(Pass *p, const KubeKind *kind, const cJSON *sent, const Error *err)
+{
+    if (kind != &KUBE_SERVICE || err->code != ERR_INVALID || p->mended == sent)
+        return false;
+    p->mended = sent;
+    cJSON *patch =
+        tpl("{'spec': {'ports': %j}}", cJSON_Duplicate(kube_at(sent, "spec.ports"), true));
+    KubePatch kp = {p->c->ns, kube_str(sent, "metadata.name"), NULL, patch};
+    p->call = kube_merge_patch(p->c->site->kube, kind, &kp, on_mended, p);
+    cJSON_Delete(patch);
+    return true;
+}
+
 static void on_applied(void *ctx, const Error *err, const cJSON *obj)
 {
     Pass *p = ctx;
     const KubeKind *kind = p->queue[p->applied].kind;
     cJSON *sent = p->queue[p->applied].obj;
     p->call = NULL;
+    if (err && mend_ports(p, kind, sent, err))
+        return;
     if (err) {
         char *what = arena_printf(p->a, "%s %s", kind->kind, kube_str(sent, "metadata.name"));
         pass_fail(p, err, what);

@@ -34,7 +34,8 @@ struct Pass {
     struct {
         const KubeKind *kind;
         cJSON *obj;
-    } queue[8]; /* objects of this step that wait for being applied */
+    } queue[8];          /* objects of this step that wait for being applied */
+    const cJSON *mended; /* the Service whose ports were put back as a whole */
     size_t queued, applied;
     char *config_before; /* mark of NAME-config before step 4 */
     bool config_changed; /* step 4 wrote another postgresql.conf or pg_hba.conf */
