@@ -27,6 +27,14 @@ static const char *config_of(Arena *a, const cJSON *cl)
                          : arena_printf(a, "v%lld>v%lld", acked, want);
 }
 
+/* What a failover would lose now: "none", "2.0 MB", "refused". */
+static const char *loss_of(Arena *a, const cJSON *cl)
+{
+    double bytes = json_f64_at(cl, "failover_loss_bytes", -1);
+    const char *loss = json_str_at(cl, "failover_loss", "");
+    return str_eq(loss, "possible") && bytes >= 0 ? out_bytes(a, bytes) : loss;
+}
+
 static const Column COLS[] = {
     {"NAME", "name", COL_TEXT, false, false, NULL},
     {"NS", "namespace", COL_TEXT, false, false, NULL},
@@ -37,6 +45,9 @@ static const Column COLS[] = {
     {"LAG", "lag_bytes", COL_BYTES, false, true, NULL},
     {"PROF@VER", NULL, COL_TEXT, false, false, profile_of},
     {"AGE", "created_at", COL_AGE, false, false, NULL},
+    {"DURABILITY", "durability", COL_TEXT, true, false, NULL},
+    {"SYNC", "sync", COL_TEXT, true, false, NULL},
+    {"LOSS", NULL, COL_TEXT, true, false, loss_of},
     {"CONFIG", NULL, COL_TEXT, true, false, config_of},
     {"CFG-STATE", "config_state", COL_STATE, true, false, NULL},
     {"RULE", "rule", COL_TEXT, true, false, NULL},

@@ -51,7 +51,7 @@ def test_ten_thousand_in_one_list(central):
     assert set(items[0]) == {
         "id", "name", "namespace", "satellite", "state", "reason", "profile", "profile_version", "config_version",
         "acked_version", "config_state", "config_error", "replicas", "ready", "primary", "lag_bytes", "lag_seconds", "rule",
-        "paused", "created_at", "updated_at"}
+        "paused", "durability", "sync", "failover_loss", "failover_loss_bytes", "created_at", "updated_at"}
     assert next(i for i in items if i["name"] == "db-7")["reason"] == 'db-7-1: "no" disk'
 
 

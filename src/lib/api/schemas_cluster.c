@@ -29,6 +29,13 @@ static const char *const roles[] = {"unknown", "primary", "replica", "failed_pri
         FIELD_AS(T, "lag_seconds", at lag_seconds, FK_F64, .help = "Of the worst replica"),     \
         FIELD_AS(T, "rule", at rule, FK_STR, .help = "Rule that made it"),                      \
         FIELD_AS(T, "paused", at paused, FK_BOOL, .help = "The site leaves it alone"),          \
+        FIELD_AS(T, "durability", at durability, FK_STR,                                        \
+                 .help = "performance, available, protected"),                                  \
+        FIELD_AS(T, "sync", at sync, FK_STR, .help = "off, ok, waiting, degraded, unknown"),    \
+        FIELD_AS(T, "failover_loss", at failover_loss, FK_STR,                                  \
+                 .help = "Would a failover now lose acknowledged rows; see HA_SUMMARY"),        \
+        FIELD_AS(T, "failover_loss_bytes", at failover_loss_bytes, FK_I64,                      \
+                 .help = "At most so much WAL; -1: not known"),                                 \
         FIELD_AS(T, "created_at", at created_at, FK_TIME, .help = "When it was wanted first"),  \
         FIELD_AS(T, "updated_at", at updated_at, FK_TIME, .help = "Newest change or report")
 

@@ -15,6 +15,8 @@ typedef struct ApiCluster {
     double lag_seconds;
     const char *rule; /* "" made by hand */
     bool paused;
+    const char *durability, *sync, *failover_loss; /* of HA_SUMMARY */
+    int64_t failover_loss_bytes;
     int64_t created_at, updated_at;
 } ApiCluster;
 typedef struct ApiEndpoint {

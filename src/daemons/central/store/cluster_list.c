@@ -42,6 +42,10 @@ static const struct {
     {"lag_seconds", REAL},
     {"rule", TEXT},
     {"paused", BOOL},
+    {"durability", TEXT},
+    {"sync", TEXT},
+    {"failover_loss", TEXT},
+    {"failover_loss_bytes", NUMBER},
     {"created_at", TIME},
     {"updated_at", TIME},
 };

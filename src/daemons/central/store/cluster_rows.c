@@ -28,6 +28,10 @@ void cluster_from_row(Arena *a, const PgResult *r, int row, int first_col, ApiCl
     ret->lag_seconds = pg_get_f64(r, row, c++);
     ret->rule = text(a, r, row, c++);
     ret->paused = pg_get_bool(r, row, c++);
+    ret->durability = text(a, r, row, c++);
+    ret->sync = text(a, r, row, c++);
+    ret->failover_loss = text(a, r, row, c++);
+    ret->failover_loss_bytes = pg_get_int(r, row, c++);
     ret->created_at = pg_get_int(r, row, c++);
     ret->updated_at = pg_get_int(r, row, c++);
     if (c - first_col != CLUSTER_COLUMN_COUNT)

@@ -4,11 +4,12 @@
 #include "store/store.h"
 
 /* What a SELECT must name for cluster_from_row, in this order, from first_col on. */
-#define CLUSTER_COLUMNS                                                                         \
-    "id, name, namespace, satellite, state, reason, profile, profile_version, config_version, " \
-    "acked_version, config_state, config_error, replicas, ready, primary_pod, lag_bytes, "      \
-    "lag_seconds, rule, paused, " STORE_US("created_at") ", " STORE_US("updated_at")
-enum { CLUSTER_COLUMN_COUNT = 21 };
+#define CLUSTER_COLUMNS                                                                           \
+    "id, name, namespace, satellite, state, reason, profile, profile_version, config_version, "   \
+    "acked_version, config_state, config_error, replicas, ready, primary_pod, lag_bytes, "        \
+    "lag_seconds, rule, paused, durability, sync, failover_loss, failover_loss_bytes, " STORE_US( \
+        "created_at") ", " STORE_US("updated_at")
+enum { CLUSTER_COLUMN_COUNT = 25 };
 void cluster_from_row(Arena *a, const PgResult *r, int row, int first_col, ApiCluster *ret);
 /* Every row of a result that selects CLUSTER_COLUMNS first. */
 ObjList clusters_from_result(Arena *a, const PgResult *r);
