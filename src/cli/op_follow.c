@@ -29,6 +29,7 @@ typedef struct View {
     bool redraw; /* a terminal that can go up; else lines */
     StrBuf shown;
     size_t rows;
+    unsigned cols;
     Timer *tick;
     SigWatch *signals[2];
     FdWatch *keys;
@@ -60,12 +61,16 @@ static void paint(View *v)
     AUTO_STRBUF b = {0}, out = {0};
     ioctl(STDERR_FILENO, TIOCGWINSZ, &w);
     OpLook look = {.color = v->c->color,
-                   .width = w.ws_col,
+                   .width = w.ws_col ? w.ws_col - 1u : 0, /* the last cell is where lines wrap */
                    .now_us = clock_wall_us(),
                    .lost_us = v->lost_us,
                    .keys = v->raw,
                    .notice = v->notice};
     op_draw(v->op, &look, &b);
+    if (v->cols != w.ws_col) { /* what stands above has wrapped in its own way: begin below it */
+        v->rows = v->shown.n = 0;
+        v->cols = w.ws_col;
+    }
     if (v->shown.n == b.n && b.n && memcmp(v->shown.p, b.p, b.n) == 0)
         return;
     if (v->rows)
@@ -272,11 +277,11 @@ static void send_word(View *v)
 
 /* ---- the end ---- */
 
-int op_report(Cli *c, const cJSON *op)
+int op_report(Cli *c, cJSON *op)
 {
     const char *fmt = cli_opt(c, "output");
     if (fmt && !str_eq(fmt, "table") && !str_eq(fmt, "wide"))
-        return out_object(c, (cJSON *)(uintptr_t)op, "operation/", NULL);
+        return out_object(c, op, "operation/", NULL);
     const char *reason = json_str_at(op, "reason", ""), *at = json_str_at(op, "scheduled_at", "");
     const char *line = op_ended(op)
                            ? arena_printf(c->arena, "%s\n", op_outcome(c->arena, op))
@@ -307,7 +312,7 @@ static void fail_json(const Cli *c, const cJSON *op, int status)
     cJSON_Delete(root);
 }
 
-static int say_end(Cli *c, const cJSON *op)
+static int say_end(Cli *c, cJSON *op)
 {
     int status = op_exit(op);
     const char *fmt = str_or(cli_opt(c, "output"), "table");

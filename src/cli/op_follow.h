@@ -13,4 +13,4 @@ typedef struct OpFollow {
  * was left by a signal). */
 int op_follow(Cli *c, const OpFollow *f);
 /* What a command says of an operation that it does not wait for. */
-int op_report(Cli *c, const cJSON *op);
+int op_report(Cli *c, cJSON *op);

@@ -33,6 +33,12 @@ static void audited(void *ctx, const Error *err)
 static void inserted(void *ctx, const Error *err, const OperationRow *o)
 {
     Start *s = ctx;
+    Error why;
+    if (err && err->code == ERR_EXISTS) { /* a planned one whose time came in this moment */
+        err_set(&why, ERR_CONFLICT, "cluster '%s': another operation has just begun there",
+                s->in.cluster->api.name);
+        err = &why;
+    }
     if (err) {
         svc_tx_fail(&s->tx, err);
         return;
