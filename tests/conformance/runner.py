@@ -52,7 +52,7 @@ class Run:
         return answer
 
     def kubectl(self, step):
-        p = self.server.run([self.fill(a, step) for a in step.args()], self.fill(step.text, step) or None)
+        p = self.server.run([self.fill(a, step) for a in step.args()], self.body(step))
         answer = {"exit": p.returncode}
         for name, text in (("out", p.stdout), ("err", p.stderr)):
             lines = [s for s in self.norm.lines(text) if not s.startswith("WARNING: version difference")]

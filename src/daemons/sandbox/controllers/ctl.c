@@ -205,6 +205,24 @@ static const Obj *adopt(Ctl *c, Arena *a, const Obj *o, const Obj *owner)
     return store_get(c->store, a, o->kind, o->ns, o->name);
 }
 
+/* Its labels do not fit any more: it is let go, and NULL. */
+static const Obj *release(Ctl *c, const Obj *o, const Obj *owner)
+{
+    Error err = {0};
+    const cJSON *ref;
+    cJSON *patch = cJSON_CreateObject(), *refs = cJSON_CreateArray();
+    js_each(ref, js_at(o->json, "metadata.ownerReferences"))
+    {
+        if (!str_eq(js_str(ref, "uid"), owner->uid))
+            cJSON_AddItemToArray(refs, js_dup(ref));
+    }
+    js_set(patch, "metadata.ownerReferences", refs);
+    if (store_merge(c->store, o, SUB_NONE, patch, &err))
+        log_warn("controllers", "not released", "kind=%s name=%s/%s error=%s", o->kind->kind, o->ns,
+                 o->name, log_quote(err.msg));
+    return NULL;
+}
+
 const Obj **ctl_owned(Ctl *c, Arena *a, const Kind *kind, const Obj *owner, size_t *ret_n)
 {
     size_t n, k = 0;
@@ -215,6 +233,9 @@ const Obj **ctl_owned(Ctl *c, Arena *a, const Kind *kind, const Obj *owner, size
         const Obj *o = all[i];
         if (selects && is_orphan_of(o, owner, sel))
             o = adopt(c, a, o, owner);
+        else if (selects && obj_controlled_by(o, owner) && !obj_deleting(o) &&
+                 !obj_deleting(owner) && !selector_matches(sel, js_at(o->json, "metadata.labels")))
+            o = release(c, o, owner);
         if (o && obj_controlled_by(o, owner))
             all[k++] = o;
     }

@@ -51,7 +51,8 @@ static int target_port(const Eps *e, const cJSON *port)
     return 0;
 }
 
-static cJSON *ports_of(const Eps *e)
+/* In a slice every port has a name, if only an empty one; newer kubectl count on it. */
+static cJSON *ports_of(const Eps *e, bool slice)
 {
     cJSON *list = cJSON_CreateArray();
     const cJSON *port;
@@ -61,7 +62,7 @@ static cJSON *ports_of(const Eps *e)
         if (!number)
             continue;
         cJSON *p = cJSON_CreateObject();
-        if (*js_text(port, "name"))
+        if (slice || *js_text(port, "name"))
             js_set_str(p, "name", js_text(port, "name"));
         js_set_int(p, "port", number);
         js_set_str(p, "protocol", str_or(js_str(port, "protocol"), "TCP"));
@@ -101,7 +102,7 @@ static cJSON *subset_of(const Eps *e)
         cJSON_AddItemToArray(js_arr(subset, is_ready(e, pod) ? "addresses" : "notReadyAddresses"),
                              addr);
     }
-    js_set(subset, "ports", ports_of(e));
+    js_set(subset, "ports", ports_of(e, false));
     return subset;
 }
 
@@ -148,7 +149,7 @@ static cJSON *slice_of(const Eps *e, const char *name)
     for (size_t i = 0; i < e->n; i++)
         cJSON_AddItemToArray(list, slice_endpoint(e, e->pods[i]));
     js_set(o, "endpoints", list);
-    js_set(o, "ports", ports_of(e));
+    js_set(o, "ports", ports_of(e, true));
     return o;
 }
 

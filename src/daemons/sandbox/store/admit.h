@@ -31,6 +31,9 @@ cJSON *quota_used(Store *s, const Obj *quota);
 void validate_meta(Admission *ad);
 void validate_kind(Admission *ad);
 void validate_service(Admission *ad);
+void validate_endpoints(Admission *ad);
+void validate_event(Admission *ad);
+void validate_quota(Admission *ad);
 /* claims: volumeClaimTemplates, whose names count as volumes; may be NULL. */
 void validate_pod_spec(Causes *c, const cJSON *spec, const char *path, const cJSON *claims);
 /* Name of objects of this kind. */

@@ -204,6 +204,11 @@ static void check_address(Admission *ad, const char *ip)
                   "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
         return;
     }
+    if (!ad->old && address_taken(ad, ip)) {
+        cause_add(&ad->causes, CAUSE_INVALID, "spec.clusterIPs", js_at(ad->obj, "spec.clusterIPs"),
+                  "failed to allocated ip:%s with error:provided IP is already allocated", ip);
+        return;
+    }
     bool in = inet_aton(net, &base) && bits > 0 && bits < 32 &&
               (ntohl(one.s_addr) ^ ntohl(base.s_addr)) >> (32 - bits) == 0;
     if (!ad->old && !in) {

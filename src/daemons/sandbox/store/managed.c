@@ -262,9 +262,22 @@ static ErrCode conflict_error(const Causes *c, Error *err)
     return err_set(err, ERR_CONFLICT, "%s", strbuf_str(&b));
 }
 
-/* What others own of `changed`: taken from them with force, else told. */
-static void meet_others(cJSON *list, const cJSON *changed, const Manager *m, bool force, Causes *c)
+/* kubectl goes over from its own apply to the server's: what the former left as "last applied" is
+ * no conflict. */
+static cJSON *last_applied(const Type *t, const cJSON *live, const Manager *m)
 {
+    const char *text =
+        js_text(live, "metadata.annotations[kubectl.kubernetes.io/last-applied-configuration]");
+    AUTO_JSON config = str_eq(m->name, "kubectl") ? cJSON_Parse(text) : NULL;
+    return config ? fields_of(t, config) : cJSON_CreateObject();
+}
+
+/* What others own of `changed`: taken from them with force, else told, but for what
+ * is allowed. allowed NULL: force. */
+static void meet_others(cJSON *list, const cJSON *changed, const Manager *m, const cJSON *allowed,
+                        Causes *c)
+{
+    bool force = allowed == NULL;
     cJSON *e;
     js_each(e, list)
     {
@@ -275,7 +288,10 @@ static void meet_others(cJSON *list, const cJSON *changed, const Manager *m, boo
         }
         if (force) {
             fields_subtract(set, common);
-        } else {
+            continue;
+        }
+        fields_subtract(common, allowed);
+        if (!fields_empty(common)) {
             conflict_with(c, e, common);
         }
     }
@@ -310,11 +326,15 @@ ErrCode managed_apply(const Apply *ap, cJSON *live, Causes *c, Error *err)
     fields_diff(t, live, merged, changed, removed);
     fields_strip_meta(own);
     cJSON *list = take_entries(merged), *e;
-    meet_others(list, changed, m, ap->force, c);
+    AUTO_JSON before_ssa = last_applied(t, live, m);
+    if (!ap->force) {
+        meet_others(list, changed, m, before_ssa, c);
+    }
     if (cJSON_GetArraySize(c->list)) {
         cJSON_Delete(list);
         return conflict_error(c, err);
     }
+    meet_others(list, changed, m, NULL, c);
     AUTO_JSON keep = js_dup(own);
     js_each(e, list)
     {

@@ -77,6 +77,50 @@ static ErrCode merge_element(const Type *list, cJSON *target, const cJSON *el, E
     return patch_strategic(list->elem, there, el, err);
 }
 
+static int place_in(const cJSON *list, const char *key, const cJSON *like)
+{
+    const cJSON *el;
+    int i = 0;
+    js_each(el, list)
+    {
+        if (js_equal(js_get(el, key), js_get(like, key))) {
+            return i;
+        }
+        i++;
+    }
+    return -1;
+}
+
+static void move_first(cJSON *to, cJSON *from)
+{
+    cJSON_AddItemToArray(to, cJSON_DetachItemViaPointer(from, from->child));
+}
+
+/* What the patch names comes in its order, between the others where both have a place in what was
+ * there before; new elements come as early as they can. As the API server orders them. */
+static void order_merged(const char *key, cJSON *target, const cJSON *before, const cJSON *patch)
+{
+    AUTO_JSON left = cJSON_CreateArray();
+    AUTO_JSON right = cJSON_CreateArray();
+    const cJSON *el;
+    js_each(el, patch)
+    {
+        cJSON *there = find_keyed(target, key, el);
+        if (there) {
+            cJSON_AddItemToArray(right, cJSON_DetachItemViaPointer(target, there));
+        }
+    }
+    while (target->child) {
+        move_first(left, target);
+    }
+    while (left->child || right->child) {
+        int l = left->child ? place_in(before, key, left->child) : -1;
+        int r = right->child ? place_in(before, key, right->child) : -1;
+        bool first = left->child && (!right->child || (l >= 0 && r >= 0 && l < r));
+        move_first(target, first ? left : right);
+    }
+}
+
 static ErrCode merge_list(const Type *list, cJSON *target, const cJSON *patch, Error *err)
 {
     const cJSON *el;
@@ -86,6 +130,7 @@ static ErrCode merge_list(const Type *list, cJSON *target, const cJSON *patch, E
             clear(target);
         }
     }
+    AUTO_JSON before = js_dup(target);
     js_each(el, patch)
     {
         if (str_eq(js_str(el, "$patch"), "replace") && !js_get(el, list->keys[0])) {
@@ -96,6 +141,7 @@ static ErrCode merge_list(const Type *list, cJSON *target, const cJSON *patch, E
             return rc;
         }
     }
+    order_merged(list->keys[0], target, before, patch);
     return ERR_OK;
 }
 

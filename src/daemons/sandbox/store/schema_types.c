@@ -187,7 +187,7 @@ const TypeRow schema_rows[] = {
 {"PersistentVolumeStatus", "phase#1:s message#2:s reason#3:s lastPhaseTransitionTime:t"},
 {"Event", "involvedObject#2+:ObjectReference reason#3:s message#4:s source#5:EventSource"
  " firstTimestamp#6:t lastTimestamp#7:t count#8:i type#9:s eventTime#10:t series#11:EventSeries"
- " action#12:s related#13:ObjectReference reportingComponent#14:s reportingInstance#15:s"},
+ " action#12:s related#13:ObjectReference reportingComponent#14:s= reportingInstance#15:s="},
 {"EventSource", "component#1:s host#2:s"},
 {"EventSeries", "count#1:i lastObservedTime#2:t"},
 {"Node", "spec#2+:NodeSpec status#3+:NodeStatus"},

@@ -1,7 +1,6 @@
 #include "store/admit.h"
 #include "store/names.h"
 #include "store/quantity.h"
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -481,74 +480,6 @@ static void validate_storageclass(Admission *ad)
     }
 }
 
-static void validate_endpoints(Admission *ad)
-{
-    static const char *const lists[] = {"addresses", "notReadyAddresses"};
-    const cJSON *subset, *a;
-    int i = 0;
-    js_each(subset, js_get(ad->obj, "subsets"))
-    {
-        for (size_t l = 0; l < 2; l++) {
-            int n = 0;
-            js_each(a, js_get(subset, lists[l]))
-            {
-                char path[64], bytes[16];
-                const char *ip = js_text(a, "ip");
-                snprintf(path, sizeof path, "subsets[%d].%s[%d].ip", i, lists[l], n++);
-                if (!inet_pton(strchr(ip, ':') ? AF_INET6 : AF_INET, ip, bytes)) {
-                    cause_add(&ad->causes, CAUSE_INVALID, path, js_get(a, "ip"),
-                              "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
-                }
-            }
-        }
-        i++;
-    }
-}
-
-static void validate_quota(Admission *ad)
-{
-    static const char *const known[] = {"pods",
-                                        "services",
-                                        "replicationcontrollers",
-                                        "resourcequotas",
-                                        "secrets",
-                                        "configmaps",
-                                        "persistentvolumeclaims",
-                                        "services.nodeports",
-                                        "services.loadbalancers",
-                                        "cpu",
-                                        "memory",
-                                        "ephemeral-storage",
-                                        "requests.cpu",
-                                        "requests.memory",
-                                        "requests.storage",
-                                        "requests.ephemeral-storage",
-                                        "limits.cpu",
-                                        "limits.memory",
-                                        "limits.ephemeral-storage"};
-    const cJSON *h;
-    js_each(h, js_at(ad->obj, "spec.hard"))
-    {
-        int64_t v = 0;
-        bool ok = strchr(h->string, '/') != NULL;
-        char *path = xasprintf("spec.hard[%s]", h->string);
-        AUTO_JSON name = cJSON_CreateString(h->string);
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-            ok = ok || str_eq(known[i], h->string);
-        }
-        if (!ok) {
-            cause_add(&ad->causes, CAUSE_INVALID, path, name,
-                      "must be a standard resource type or fully qualified");
-            cause_add(&ad->causes, CAUSE_INVALID, path, name,
-                      "must be a standard resource for quota");
-        }
-        if (quantity_parse(str_or(h->valuestring, "0"), &v) && v < 0) {
-            cause_add(&ad->causes, CAUSE_INVALID, path, h, "must be greater than or equal to 0");
-        }
-        free(path);
-    }
-}
-
 void validate_kind(Admission *ad)
 {
     static void (*const rows[KIND_COUNT])(Admission *) = {
@@ -570,6 +501,7 @@ void validate_kind(Admission *ad)
         [KIND_STORAGECLASS] = validate_storageclass,
         [KIND_RESOURCEQUOTA] = validate_quota,
         [KIND_ENDPOINTS] = validate_endpoints,
+        [KIND_EVENT] = validate_event,
     };
     if (rows[kind_id(ad->kind)]) {
         rows[kind_id(ad->kind)](ad);
