@@ -235,9 +235,12 @@ char *sync_votes_text(Arena *a, const SyncVotes *v, const char *base)
         return arena_strdup(a, "the record asks for no votes");
     strbuf_addf(&b, "%u of %u votes %s here", v->have, v->need, v->have == 1 ? "is" : "are");
     if (v->missing) {
+        unsigned lack = v->need - v->have;
         strbuf_adds(&b, "; ");
-        add_names(&b, v->missing, base, " or ");
-        strbuf_adds(&b, count(v->missing) == 1 ? " is missing" : " must come");
+        if (count(v->missing) > lack)
+            strbuf_addf(&b, "%u of ", lack);
+        add_names(&b, v->missing, base, count(v->missing) > lack ? ", " : " and ");
+        strbuf_adds(&b, lack == 1 ? " is missing" : " are missing");
     }
     return arena_strdup(a, strbuf_str(&b));
 }

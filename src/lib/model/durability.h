@@ -61,7 +61,7 @@ typedef struct SyncVotes {
 /* rec: the record of the lease as it is compared-and-swapped. old: ordinal of who wrote it, whose
  * own sealed vote counts as well; sealed: the votes, the winner's own included. */
 SyncVotes sync_votes(const SyncSet *rec, unsigned old, uint32_t sealed);
-/* One sentence: "1 of 2 votes is here; db-0 or db-2 is missing". */
+/* One sentence: "1 of 2 votes is here; 1 of db-0, db-2 is missing". */
 char *sync_votes_text(Arena *a, const SyncVotes *v, const char *base);
 
 /* ---- at a primary ---- */

@@ -115,7 +115,13 @@ static void test_votes(void **state)
     assert_false(v.proven);
     assert_int_equal(v.need, 2);
     assert_string_equal(sync_votes_text(a, &v, "db"),
-                        "1 of 2 votes is here; db-0 or db-2 must come");
+                        "1 of 2 votes is here; 1 of db-0, db-2 is missing");
+    v = sync_votes(&s2, 0, 0);
+    assert_string_equal(sync_votes_text(a, &v, "db"),
+                        "0 of 1 votes are here; 1 of db-0, db-1 is missing");
+    v = sync_votes(&s5, 0, 0x08);
+    assert_string_equal(sync_votes_text(a, &v, "db"),
+                        "1 of 3 votes is here; 2 of db-0, db-1, db-2, db-4 are missing");
     assert_true(sync_votes(&s3, 0, 1).proven);  /* the old primary has every row */
     assert_false(sync_votes(&s3, 0, 8).proven); /* who was not in the set says nothing */
     assert_true(sync_votes(&s5, 0, 0x0E).proven);
