@@ -27,5 +27,8 @@ bench-cost: all ## memory and CPU at rest in a running sandbox
 bench-ha: all $(TEST_PROGRAMS) ## how long clients cannot write: postmaster, pod, freeze, partition, switchover
 	$(E2E_ENV) tests/bench/ha_bench $(CYCLES)
 
-bench: bench-grpc bench-rest bench-cost bench-ha ## all benches
-.PHONY: bench bench-grpc bench-rest bench-cost bench-ha
+bench-rejoin: all ## how long a member with 1 GB takes to come back, rewound and cloned
+	PGSWARM_BIN=$(B)/bin tests/bench/rejoin_bench
+
+bench: bench-grpc bench-rest bench-cost bench-ha bench-rejoin ## all benches
+.PHONY: bench bench-grpc bench-rest bench-cost bench-ha bench-rejoin

@@ -187,6 +187,23 @@ def scratch():
     return None
 
 
+def pg_root(major):
+    """The unpacked root of tools/pg-root, or None. Only root may put itself into it."""
+    root = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")),
+                        f"pgswarm/images/postgres-{major}")
+    there = os.access(f"{root}/usr/lib/postgresql/{major}/bin/postgres", os.X_OK)
+    return root if there and os.geteuid() == 0 and shutil.which("bwrap") else None
+
+
+def inside(root, base):
+    """A command in front of another, which then sees that root, and `base` and the programs at their own places."""
+    links = [w for d in ("bin", "sbin", "lib", "lib64") for w in ("--symlink", f"usr/{d}", f"/{d}")]
+    return ["bwrap", "--ro-bind", f"{root}/usr", "/usr", *links, "--ro-bind", f"{root}/etc", "/etc",
+            "--ro-bind", "/etc/passwd", "/etc/passwd", "--ro-bind", "/etc/group", "/etc/group",
+            "--dev-bind", "/dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--bind", base, base,
+            "--ro-bind", os.path.abspath(BIN), os.path.abspath(BIN), "--"]
+
+
 class Node:
     """A launcher with volumes of its own, in a folder of the postgres user."""
 
@@ -194,6 +211,7 @@ class Node:
     REPL_PASSWORD = r"rep:li\cation 2"
 
     def __init__(self, name="node-0", wal=False, base=None):
+        self.major, self.root = 15, None
         self.name, self.port = name, free_port()
         self.base = tempfile.mkdtemp(prefix="pgs-", dir=base or scratch())
         os.chmod(self.base, 0o755)
@@ -219,14 +237,15 @@ class Node:
     def env(self, **extra):
         env = dict(os.environ, PGDATA=self.pgdata, PGSWARM_RUN_DIR=f"{self.base}/run",
                    PGSWARM_CONFIG_DIR=f"{self.base}/config", PGSWARM_WAL_DIR=f"{self.base}/wal",
-                   PGSWARM_PGPORT=str(self.port), PGSWARM_MAJOR="15", POD_NAME=self.name,
+                   PGSWARM_PGPORT=str(self.port), PGSWARM_MAJOR=str(self.major), POD_NAME=self.name,
                    PGSWARM_STOP_GRACE_SECONDS="10")
         env.update(extra)
         return env
 
     def launch(self, connect=True, **extra):
         out = open(f"{self.base}/launcher.log", "ab")
-        self.proc = subprocess.Popen([*DEMOTE, f"{BIN}/pg-swarm-launcher"], env=self.env(**extra),
+        root = inside(self.root, self.base) if self.root else []
+        self.proc = subprocess.Popen([*root, *DEMOTE, f"{os.path.abspath(BIN)}/pg-swarm-launcher"], env=self.env(**extra),
                                      stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         out.close()
         if connect:

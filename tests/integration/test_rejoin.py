@@ -35,9 +35,11 @@ def nodes(kube):
             n = Pod(kube, ordinal, replicas=3)
         else:
             n = Node(f"{CLUSTER}-{ordinal}", **kw)
+        n.major, n.root = make.major, make.root
         made.append(n)
         return Node.launch(n)
 
+    make.major, make.root = 15, None
     yield make
     for n in made:
         n.stop()
@@ -109,7 +111,16 @@ def back(pod, leader, timeout=60):
     assert pod.query("select pg_is_in_recovery()") == [(True,)]
 
 
-def test_forked_primary_is_rewound(nodes, lead):
+def use(nodes, major):
+    if major != 15:
+        nodes.major, nodes.root = major, pg_root(major)
+        if not nodes.root:
+            pytest.skip(f"tools/pg-root {major} has not been run, or this is not root")
+
+
+@pytest.mark.parametrize("major", [15, 17])
+def test_forked_primary_is_rewound(nodes, lead, major):
+    use(nodes, major)
     a, b = forked(nodes)
     lead(b, 2)
     t0 = time.monotonic()
@@ -121,7 +132,9 @@ def test_forked_primary_is_rewound(nodes, lead):
     assert a.query("select to_regclass('only_here')") == [(None,)]
 
 
-def test_clean_handover_needs_no_rewind(nodes, lead):
+@pytest.mark.parametrize("major", [15, 17])
+def test_clean_handover_needs_no_rewind(nodes, lead, major):
+    use(nodes, major)
     a, b = pair(nodes)
     grant_rewind(a)
     a.query("insert into t select generate_series(1, 1000)")
@@ -224,8 +237,9 @@ def ahead(nodes, running):
     return a, b
 
 
-@pytest.mark.parametrize("running", [False, True])
-def test_standby_beyond_the_fork_is_found_and_rewound(nodes, lead, running):
+@pytest.mark.parametrize("running,major", [(False, 15), (True, 15), (True, 17)])
+def test_standby_beyond_the_fork_is_found_and_rewound(nodes, lead, running, major):
+    use(nodes, major)
     a, b = ahead(nodes, running)
     lead(b, 2)
     a.start_sidecar()
@@ -269,8 +283,10 @@ def test_standby_behind_the_fork_just_follows(nodes, lead):
     assert "pg_rewind" not in a.log()
 
 
-def test_rewind_killed_again_and_again(nodes, lead):
+@pytest.mark.parametrize("major", [15, 17])
+def test_rewind_killed_again_and_again(nodes, lead, major):
     """The whole pod dies at several points of the rewind; in the end it is back, rewound or cloned."""
+    use(nodes, major)
     a, b = forked(nodes)
     b.query("create table big as select repeat('x', 1000) from generate_series(1, 20000)")
     lead(b, 2)
