@@ -93,12 +93,16 @@ def processes(sandbox, site, pod_env, name=None):
     return out
 
 
-def kill(pids):
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+def killer(p, pids, *what):
+    """Stops them on the spot, and has the site kill them, which starts them again however often that was."""
+    def act():
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGSTOP)
+            except ProcessLookupError:
+                pass
+        p.c.sandbox.ctl("sandbox", "kill", *what)
+    return act
 
 
 def satellite_logs(sandbox, site):
@@ -119,9 +123,12 @@ class At(threading.Thread):
     def run(self):
         while not self.stop:
             for path, at in self.files.items():
-                with open(path, errors="replace") as f:
-                    f.seek(at)
-                    text = f.read()
+                try:
+                    with open(path, errors="replace") as f:
+                        f.seek(at)
+                        text = f.read()
+                except OSError:
+                    continue  # of an earlier life
                 if self.mark in text:
                     self.what()
                     self.done_at = now_us()
@@ -179,10 +186,10 @@ def some(steps):
 def test_the_satellite_dies(player, step):
     p, site = player, player.c.site
     pids = processes(p.c.sandbox, site, "", "pg-swarm-satellite")
-    assert pids
-    at = At(p.c.sandbox, site, step, lambda: kill(pids))
+    assert pids, "no satellite"
+    at = At(p.c.sandbox, site, step, killer(p, pids, "--satellite", "--site", site, "--pod"))
     o = ended(p, begin(p, "switchover", p.c.name))
-    assert at.done_at, o
+    wait_until("killed", lambda: at.done_at)
     assert o["state"] in ("done", "rolled_back"), o
     judged(p)
     print(f"satellite killed at {step}: {o['state']} {o['error']}")
@@ -194,9 +201,9 @@ def test_the_target_dies(player, step):
     to = p.c.replicas()[0]
     pids = processes(p.c.sandbox, site, f"POD_NAME={to}")
     assert pids
-    at = At(p.c.sandbox, site, step, lambda: kill(pids))
+    at = At(p.c.sandbox, site, step, killer(p, pids, p.c.name, to, "--pod"))
     o = ended(p, begin(p, "switchover", p.c.name, "--to", to))
-    assert at.done_at, o
+    wait_until("killed", lambda: at.done_at)
     assert o["state"] in STATES, o
     judged(p)
     print(f"target killed at {step}: {o['state']} {o['error']}")
@@ -205,11 +212,12 @@ def test_the_target_dies(player, step):
 @pytest.mark.parametrize("step", some(["stop"]))
 def test_the_old_primarys_sidecar_dies(player, step):
     p, site = player, player.c.site
-    pids = processes(p.c.sandbox, site, f"POD_NAME={p.c.primary()}", "pg-swarm-failover-sidecar")
+    old = p.c.primary()
+    pids = processes(p.c.sandbox, site, f"POD_NAME={old}", "pg-swarm-failover-sidecar")
     assert pids
-    at = At(p.c.sandbox, site, step, lambda: kill(pids))
+    at = At(p.c.sandbox, site, step, killer(p, pids, p.c.name, old, "--process", "sidecar"))
     o = ended(p, begin(p, "switchover", p.c.name))
-    assert at.done_at, o
+    wait_until("killed", lambda: at.done_at)
     assert o["state"] in STATES, o
     judged(p)
     print(f"sidecar of the old primary killed at {step}: {o['state']} {o['error']}")
