@@ -340,11 +340,14 @@ static int say_left(const View *v, const Error *err)
         return v->signum ? EXIT_SIGNALLED + v->signum : 0;
     }
     Error e = *err;
-    if (e.code == ERR_OK)
-        err_set(&e, ERR_TIMEOUT, "how it stands is not known");
     const char *state = json_str_at(v->op, "state", ""), *reason = json_str_at(v->op, "reason", "");
-    err_wrap(&e, "%s of %s: %s%s%s", op_title(c->arena, v->op), op_cluster(c->arena, v->op), state,
-             *reason ? ", " : "", reason);
+    const char *what =
+        arena_printf(c->arena, "%s of %s is %s%s%s", op_title(c->arena, v->op),
+                     op_cluster(c->arena, v->op), state, *reason ? ": " : "", reason);
+    if (e.code == ERR_OK)
+        err_set(&e, ERR_TIMEOUT, "%s", what);
+    else
+        err_wrap(&e, "%s", what);
     int status = cli_fail(c, &e);
     cli_say(c, "%s", how);
     return status;

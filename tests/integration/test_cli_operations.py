@@ -219,7 +219,7 @@ def test_an_unknown_one_is_an_answer_for_a_script(site, ctl):
     site.until(op, lambda o: o["step"] == 4)
     site.central.sql("UPDATE operations SET state = 'unknown', heard_at = now() - interval '2 minutes' WHERE id = %s", op)
     out, err = p.communicate(timeout=30)
-    assert p.returncode == 8 and out == "" and "unknown, nothing was heard of it since" in err and op[:8] in err
+    assert p.returncode == 8 and out == "" and "is unknown: nothing was heard of it since" in err and op[:8] in err
     site.end(op)
 
 
