@@ -27,9 +27,9 @@ typedef struct OperationSay {
 /* The result is the operation as it is then. What cannot be (any more) is ERR_CONFLICT. */
 void operation_say(App *app, Arena *a, const OperationSay *in, OperationDone done, void *ctx);
 
-/* What a satellite tells; exactly one of p and r; all of it lives until done. done may be told an error: then nothing is
- * stored, and the site is asked again. A report of an operation that is not this satellite's is
- * ERR_NOT_FOUND. */
+/* What a satellite tells; exactly one of p and r; all of it lives until done. done may be told an
+ * error: then nothing is stored, and the site is asked again. A report of an operation that is not
+ * this satellite's is ERR_NOT_FOUND. */
 typedef struct OperationReport {
     const char *satellite_id;
     const OperationProgress *p;
