@@ -64,6 +64,10 @@ static void test_strategic(void **state)
          "{\"containers\":[{\"name\":\"b\",\"image\":\"2\"},{\"name\":\"c\"}]}",
          "{\"containers\":[{\"name\":\"a\",\"image\":\"1\"},{\"name\":\"b\",\"image\":\"2\"},"
          "{\"name\":\"c\"}]}"},
+        /* a new element comes as early as it can, the others keep their order */
+        {"{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}",
+         "{\"containers\":[{\"name\":\"c\"}]}",
+         "{\"containers\":[{\"name\":\"c\"},{\"name\":\"a\"},{\"name\":\"b\"}]}"},
         {"{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}",
          "{\"containers\":[{\"name\":\"a\",\"$patch\":\"delete\"}]}",
          "{\"containers\":[{\"name\":\"b\"}]}"},
@@ -180,6 +184,35 @@ static void test_quantities(void **state)
         assert_int_equal(quantity_parse(rows[i].text, &v), rows[i].milli >= 0);
         assert_int_equal(v, rows[i].milli);
     }
+    static const struct {
+        const char *text, *canonical; /* NULL: stands so already, or not ours to write */
+    } forms[] = {
+        {"0.5", "500m"},
+        {"1024Mi", "1Gi"},
+        {"1.5Gi", "1536Mi"},
+        {"2000m", "2"},
+        {"1000", "1k"},
+        {"1500", NULL},
+        {"500m", NULL},
+        {"0", NULL},
+        {"0Mi", "0"},
+        {"1e3", NULL},
+        {"100n", NULL},
+        {"-1", NULL},
+        {"0.1Gi", "107374182400m"},
+        {"1Gi", NULL},
+        {"x", NULL},
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        char buf[QUANTITY_TEXT];
+        bool changed = quantity_canonical(forms[i].text, buf);
+        if (changed != (forms[i].canonical != NULL)) {
+            fail_msg("%s: %s", forms[i].text, changed ? buf : "not changed");
+        }
+        if (changed) {
+            assert_string_equal(buf, forms[i].canonical);
+        }
+    }
     assert_string_equal(quantity_text(a, 1610612736000, true), "1536Mi");
     assert_string_equal(quantity_text(a, 1500, false), "1500m");
 }
@@ -227,13 +260,60 @@ static void test_protobuf(void **state)
     }
 }
 
+static void test_names_in_field_selectors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *name;
+    } rows[] = {{"metadata.name=a", "a"},
+                {"metadata.name==a", "a"},
+                {"status.phase=Running,metadata.name=a", "a"},
+                {"metadata.name!=a", NULL},
+                {"spec.nodeName=a", NULL},
+                {"", NULL},
+                {"metadata.name", NULL}};
+    AUTO_ARENA a = arena_new();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *got = field_selector_name(a, rows[i].text);
+        if (!str_eq(str_or(got, "-"), str_or(rows[i].name, "-"))) {
+            fail_msg("%s: %s", rows[i].text, str_or(got, "none"));
+        }
+    }
+}
+
+static void test_apply_is_typed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *config, *refusal; /* NULL: fits */
+    } rows[] = {
+        {"{\"apiVersion\":\"v1\",\"data\":{\"a\":\"1\"}}", NULL},
+        {"{\"colour\":1}", ".colour: field not declared in schema"},
+        {"{\"metadata\":{\"size\":1}}", ".metadata.size: field not declared in schema"},
+        {"{\"data\":[1]}", ".data: expected map, got &{[1]}"},
+        {"{\"data\":null}", NULL},
+        {"{\"metadata\":{\"ownerReferences\":[{\"uid\":\"x\"},{\"uid\":\"x\"}]}}",
+         ".metadata.ownerReferences: duplicate entries for key [uid=\"x\"]"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        AUTO_JSON config = cJSON_Parse(rows[i].config);
+        Error err = {0};
+        ErrCode rc = apply_typed(schema_type("ConfigMap"), config, "", &err);
+        assert_int_equal(rc, rows[i].refusal ? ERR_INTERNAL : ERR_OK);
+        if (rows[i].refusal) {
+            assert_non_null(strstr(err.msg, rows[i].refusal));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json_patch),  cmocka_unit_test(test_strategic),
-        cmocka_unit_test(test_apply_lists), cmocka_unit_test(test_update_takes_ownership),
-        cmocka_unit_test(test_quantities),  cmocka_unit_test(test_selectors),
-        cmocka_unit_test(test_protobuf),
+        cmocka_unit_test(test_json_patch),     cmocka_unit_test(test_strategic),
+        cmocka_unit_test(test_apply_lists),    cmocka_unit_test(test_update_takes_ownership),
+        cmocka_unit_test(test_quantities),     cmocka_unit_test(test_selectors),
+        cmocka_unit_test(test_protobuf),       cmocka_unit_test(test_names_in_field_selectors),
+        cmocka_unit_test(test_apply_is_typed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
