@@ -124,6 +124,7 @@ static void man_top(StrBuf *out)
                 ".SH ENVIRONMENT\n.TP\n.B SWARM_CONTEXT\nThe context to use, as \\-\\-context.\n"
                 ".TP\n.B SWARM_TOKEN\nA token that goes before the context's own.\n"
                 ".TP\n.B NO_COLOR, CLICOLOR_FORCE\nNo colour; colour even in a pipe.\n"
+                ".TP\n.B ACCESSIBLE\nNothing is drawn over: operations are told a line a step.\n"
                 ".TP\n.B PGSWARM_SANDBOX_DIR\nWhere the sandbox keeps its state.\n"
                 ".SH FILES\n.TP\n.I $XDG_CONFIG_HOME/swarm/config.json\nContexts and their tokens, "
                 "mode 0600.\n.SH SEE ALSO\n.BR swarm-exit (7),\n.BR kubectl (1),\n.BR psql (1)\n");
