@@ -40,16 +40,18 @@ static void die(const char *what)
 
 /* ---- run ---- */
 
-static void on_notice(void *warned, const char *text)
+/* The last thing that a server said beside its answers; "": nothing. */
+typedef char Notice[160];
+
+static void on_notice(void *notice, const char *text)
 {
-    (void)text;
-    *(bool *)warned = true;
+    snprintf(notice, sizeof(Notice), "%s", text);
 }
 
-static PGconn *connect_again(bool *warned)
+static PGconn *connect_again(Notice notice)
 {
     PGconn *c = PQconnectdb(dsn);
-    PQsetNoticeProcessor(c, on_notice, warned);
+    PQsetNoticeProcessor(c, on_notice, notice);
     if (PQstatus(c) == CONNECTION_OK)
         return c;
     log_line("E %lld connect: %s", (long long)now_us(), PQerrorMessage(c));
@@ -58,11 +60,11 @@ static PGconn *connect_again(bool *warned)
 }
 
 /* False: the connection is of no use any more. */
-static bool write_one(PGconn *c, int64_t id, bool *warned)
+static bool write_one(PGconn *c, int64_t id, Notice notice)
 {
     char text[24];
     snprintf(text, sizeof text, "%lld", (long long)id);
-    *warned = false;
+    notice[0] = 0;
     int64_t sent = now_us();
     PGresult *r = ask(c, INSERT, text, STATEMENT_US);
     int64_t acked = now_us();
@@ -73,8 +75,8 @@ static bool write_one(PGconn *c, int64_t id, bool *warned)
     else
         log_line("E %lld %s", (long long)acked,
                  r ? PQresultErrorMessage(r) : "no answer within 1 s");
-    if (ok && *warned)
-        log_line("W %lld %lld", (long long)id, (long long)acked);
+    if (ok && notice[0])
+        log_line("W %lld %lld %s", (long long)id, (long long)acked, notice);
     PQclear(r);
     return ok;
 }
@@ -83,14 +85,14 @@ static void *writer(void *arg)
 {
     int64_t id = run_id << 44 | (int64_t)(intptr_t)arg << 36;
     PGconn *c = NULL;
-    bool warned = false;
+    Notice notice = "";
     int64_t next = now_us();
     while (!stop) {
-        if (!c && (c = connect_again(&warned)) == NULL) {
+        if (!c && (c = connect_again(notice)) == NULL) {
             nap_us(RECONNECT_US);
             continue;
         }
-        if (!write_one(c, ++id, &warned)) {
+        if (!write_one(c, ++id, notice)) {
             PQfinish(c);
             c = NULL;
             nap_us(RECONNECT_US);
