@@ -87,6 +87,8 @@ static ErrCode code_of(int status, const char *reason)
 {
     if (status == 409)
         return str_eq(reason, "AlreadyExists") ? ERR_EXISTS : ERR_CONFLICT;
+    if (status == 400) /* a webhook that refuses without a code, among others */
+        return ERR_INVALID;
     if (status >= 500)
         return status == 504 ? ERR_TIMEOUT : ERR_UNAVAILABLE;
     return err_from_http(status);

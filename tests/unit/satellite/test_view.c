@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "link/events.h"
+#include "operator/reconcile.h"
 #include "operator/watches.h"
 #include "sidecars/registry.h"
 #include <stdlib.h>
@@ -32,6 +33,30 @@ static const struct {
      "container c: CrashLoopBackOff: no more is known", false, false},
     {"{\"status\":\"odd\",\"metadata\":[]}", NULL, false, false},
 };
+
+static void test_server_versions(void **st)
+{
+    static const struct {
+        const char *json;
+        bool fits;
+    } ROWS[] = {
+        {"{\"major\":\"1\",\"minor\":\"20\"}", true},
+        {"{\"major\":\"1\",\"minor\":\"34+\"}", true},
+        {"{\"major\":\"2\",\"minor\":\"0\"}", true},
+        {"{\"major\":\"1\",\"minor\":\"19\",\"gitVersion\":\"v1.19.3\"}", false},
+        {"{\"major\":\"1\",\"minor\":\"9\"}", false},
+        {"{}", false},
+        {"[]", false},
+    };
+    (void)st;
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        Error err = {0};
+        cJSON *v = cJSON_Parse(ROWS[i].json);
+        assert_int_equal(server_version_check(v, &err), ROWS[i].fits ? ERR_OK : ERR_UNSUPPORTED);
+        assert_true(ROWS[i].fits || strstr(err.msg, "v1.20 and later"));
+        cJSON_Delete(v);
+    }
+}
 
 static void test_pods(void **st)
 {
@@ -194,9 +219,9 @@ static void test_config(void **st)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pods),     cmocka_unit_test(test_endpoints),
-        cmocka_unit_test(test_registry), cmocka_unit_test(test_events_read_back),
-        cmocka_unit_test(test_config),
+        cmocka_unit_test(test_server_versions),  cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_endpoints),        cmocka_unit_test(test_registry),
+        cmocka_unit_test(test_events_read_back), cmocka_unit_test(test_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

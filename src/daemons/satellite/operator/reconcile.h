@@ -63,6 +63,9 @@ void mark_own(Cluster *c, const KubeKind *kind, const cJSON *obj);
  */
 void collect_claims(Pass *p, const char *except);
 void step_finalizers(Pass *p);
+/* ERR_UNSUPPORTED when what /version answers is older than what we need; says both. */
+ErrCode server_version_check(const cJSON *version, Error *err);
+void step_server(Pass *p);
 /* Whether some object that we wrote is not as we left it, as far as the watches told. */
 bool has_drift(const Cluster *c);
 /* What the pass waits for may have happened. */

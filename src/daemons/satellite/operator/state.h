@@ -99,6 +99,7 @@ struct Site {
     struct Watches *watches;
     unsigned unsynced;  /* watches that have not listed yet */
     bool records_known; /* the ConfigMaps have been listed */
+    bool server_fits;   /* the API server is not too old for us */
     bool suspended;     /* revoked: nothing is changed any more */
     unsigned running;   /* passes */
     SiteStats stats;

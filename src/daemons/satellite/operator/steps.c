@@ -360,6 +360,7 @@ static void step_remember(Pass *p)
 }
 
 const PassStep reconcile_steps[] = {
+    {"server", step_server},
     {"namespace", step_namespace},
     {"record", step_record},
     {"secret", step_secret},
