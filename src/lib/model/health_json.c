@@ -89,11 +89,11 @@ void instance_health_json(JsonOut *j, const InstanceHealth *h)
     json_put_str(j, "error", str_or(h->error, ""));
     json_put_uint(j, "timeline", h->timeline_id);
     json_put_str(j, "lsn", str_or(h->lsn, ""));
+    json_put_str(j, "received_lsn", str_or(h->received_lsn, ""));
     json_put_int(j, "lag_bytes", h->lag_bytes);
     json_put_f64(j, "lag_seconds", h->lag_seconds);
     json_put_bool(j, "wal_receiver", h->wal_receiver_active);
     json_put_bool(j, "pending_restart", h->pending_restart);
-    json_put_str(j, "received_lsn", str_or(h->received_lsn, ""));
     counters_json(j, h);
     json_key(j, "ha");
     fields_encode(j, &schema_HA_FACTS, &h->ha);
