@@ -13,6 +13,7 @@ TEXT_RULES = [(re.compile(p), r) for p, r in (
     (rf"-[{CONSONANTS}]{{8,10}}\b", "-<hash>"),
     (rf"-[{CONSONANTS}]{{5}}\b", "-<made>"),
     (r"resource version: (\d+) \(\d+\)", r"resource version: \1 (<rv>)"),
+    (r"\b(policy|discovery\.k8s\.io)/v1(beta1)?\b", r"\1/<version>"),
     (r"pod-template-hash=\w+", "pod-template-hash=<hash>"),
     (r"current: \d+", "current: <rv>"),
     (r"in record \(\d+\)", "in record (<rv>)"),

@@ -1,7 +1,7 @@
 """The table of differences in docs/sandbox.md, made from differences.txt."""
-import os
+import glob, os
 
-import differences
+import answers, casefile, differences
 from casefile import HERE
 
 PATH = os.path.join(HERE, "..", "..", "docs", "sandbox.md")
@@ -9,7 +9,10 @@ BEGIN, END = "<!-- differences: made by tests/conformance/conformance docs --wri
 
 
 def table():
-    rows = ["| difference | in cases |\n", "| --- | --- |\n"]
+    cases = casefile.load()
+    header = answers.read(sorted(glob.glob(os.path.join(HERE, "recorded", "*.txt")))[0])[0]
+    rows = [f"{len(cases)} cases with {sum(len(c.steps) for c in cases)} requests and commands, recorded from Kubernetes "
+            f"{header['server']}.\n\n", "| difference | in cases |\n", "| --- | --- |\n"]
     for reason in differences.load():
         cases = []
         for r in reason.rows:

@@ -19,7 +19,8 @@ class Run:
         self.client, self.watches = Client(server), {}
         self.norm = answers.Normaliser(server.node)
         self.ns = "c-" + case.name
-        self.vars = {"NS": self.ns, "IMAGE": IMAGE, "NODE": server.node or "none"}
+        self.vars = {"NS": self.ns, "IMAGE": IMAGE, "NODE": server.node or "none",
+                     "POLICY": server.groups["policy"], "SLICES": server.groups["discovery.k8s.io"]}
 
     def fill(self, text, step):
         """$NAME of ours; another one (a shell's, say) stays. ${NAME} is always ours."""

@@ -20,6 +20,7 @@ class Server:
             self.tls.load_cert_chain(self._file(user, "client-certificate", kubeconfig),
                                      self._file(user, "client-key", kubeconfig))
         self.version = self.once("GET", "/version")[1]["gitVersion"]
+        self.groups = {g["name"]: g["preferredVersion"]["version"] for g in self.once("GET", "/apis")[1]["groups"]}
         nodes = self.once("GET", "/api/v1/nodes")[1].get("items") or [None]
         self.node = nodes[0] and nodes[0]["metadata"]["name"]
         # asked of this server, because some kubectl are many, and choose themselves by the server's version

@@ -224,7 +224,8 @@ void handle_delete(ApiReq *r)
         return;
     }
     bool stays = !d.dry_run && store_get(r->store, r->a, r->kind, r->ns, r->name) != NULL;
-    if (stays || r->kind == K(POD) || r->kind == K(PVC) || r->kind == K(SERVICE)) {
+    if (stays || r->kind == K(POD) || r->kind == K(PVC) || r->kind == K(SERVICE) ||
+        r->kind == K(STORAGECLASS)) {
         reply_object(r, 200, o);
         return;
     }

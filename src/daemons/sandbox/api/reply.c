@@ -212,7 +212,8 @@ cJSON *status_object(const ApiReq *r, const Error *err)
 void reply_error(ApiReq *r, const Error *err)
 {
     AUTO_JSON s = status_object(r, err);
-    if (err->code == ERR_EXHAUSTED || err->code == ERR_TIMEOUT) {
+    bool budget = str_eq(r->sub, "eviction"); /* nobody knows when it will do */
+    if ((err->code == ERR_EXHAUSTED && !budget) || err->code == ERR_TIMEOUT) {
         http_reply_header(r->http, "Retry-After", "1");
     }
     reply_json(r, (int)js_int(s, "code", 500), s);

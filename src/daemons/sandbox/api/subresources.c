@@ -59,13 +59,14 @@ static const Obj *budget_of(ApiReq *r, const Obj *pod)
     return NULL;
 }
 
-/* Healthy pods that may go: allowed = healthy - wanted. Counted here, from the pods themselves. */
-static int64_t disruptions_allowed(ApiReq *r, const Obj *budget)
+/* How many pods are healthy, and how many must be. Counted here, from the pods themselves. */
+static void count_healthy(ApiReq *r, const Obj *budget, int64_t *ret_healthy, int64_t *ret_wanted)
 {
     const Selector *s = NULL;
     int64_t healthy = 0, all = 0;
+    *ret_healthy = *ret_wanted = 0;
     if (selector_from_object(r->a, js_at(budget->json, "spec.selector"), &s, NULL)) {
-        return 0;
+        return;
     }
     const StoreQuery q = {.kind = K(POD), .ns = r->ns, .labels = s};
     for (const Obj **p = store_list(r->store, r->a, &q, NULL); *p; p++) {
@@ -79,7 +80,28 @@ static int64_t disruptions_allowed(ApiReq *r, const Obj *budget)
     double n = cJSON_IsString(v) ? (double)all * (double)strtol(v->valuestring, NULL, 10) / 100
                                  : (v ? v->valuedouble : 0);
     int64_t whole = (int64_t)n + (n > (double)(int64_t)n);
-    return healthy - (min ? whole : all - whole);
+    *ret_healthy = healthy;
+    *ret_wanted = min ? whole : all - whole;
+}
+
+static ErrCode ask_budget(ApiReq *r, const Obj *budget, Error *err)
+{
+    int64_t healthy, wanted;
+    count_healthy(r, budget, &healthy, &wanted);
+    if (healthy > wanted) {
+        return ERR_OK;
+    }
+    cJSON *c = cJSON_CreateObject();
+    js_set_str(c, "reason", "DisruptionBudget");
+    js_set_str(c, "message",
+               arena_printf(r->a,
+                            "The disruption budget %s needs %lld healthy pods and has %lld "
+                            "currently",
+                            budget->name, (long long)wanted, (long long)healthy));
+    cJSON_AddItemToArray(r->causes, c);
+    r->kind = NULL;
+    return err_set(err, ERR_EXHAUSTED,
+                   "Cannot evict pod as it would violate the pod's disruption budget.");
 }
 
 void handle_eviction(ApiReq *r)
@@ -92,10 +114,7 @@ void handle_eviction(ApiReq *r)
         rc = err_set(&err, ERR_NOT_FOUND, "pods \"%s\" not found", r->name);
     }
     const Obj *budget = rc ? NULL : budget_of(r, pod);
-    if (budget && disruptions_allowed(r, budget) < 1) {
-        rc = err_set(&err, ERR_EXHAUSTED,
-                     "Cannot evict pod as it would violate the pod's disruption budget.");
-    }
+    rc = budget ? ask_budget(r, budget, &err) : rc;
     const StoreDelete d = {.kind = K(POD),
                            .ns = r->ns,
                            .name = r->name,

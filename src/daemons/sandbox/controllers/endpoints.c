@@ -142,6 +142,9 @@ static cJSON *slice_of(const Eps *e, const char *name)
     cJSON *o = cJSON_CreateObject(), *list = cJSON_CreateArray();
     js_set_str(o, "metadata.name", name);
     js_set_str(o, "metadata.namespace", e->svc->ns);
+    const cJSON *labels = js_at(e->svc->json, "metadata.labels");
+    if (labels)
+        js_set(o, "metadata.labels", js_dup(labels));
     js_set_str(o, SERVICE_NAME, e->svc->name);
     js_set_str(o, "metadata.labels[endpointslice.kubernetes.io/managed-by]",
                "endpointslice-controller.k8s.io");

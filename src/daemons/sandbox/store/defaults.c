@@ -201,6 +201,18 @@ static void binding_defaults(Admission *ad)
     }
 }
 
+static void policy_defaults(Admission *ad)
+{
+    cJSON *spec = js_obj(ad->obj, "spec");
+    if (!js_count(spec, "policyTypes")) {
+        cJSON *types = js_arr(spec, "policyTypes");
+        cJSON_AddItemToArray(types, cJSON_CreateString("Ingress"));
+        if (js_count(spec, "egress")) {
+            cJSON_AddItemToArray(types, cJSON_CreateString("Egress"));
+        }
+    }
+}
+
 void defaults_before(Admission *ad)
 {
     if (ad->kind == K(JOB) && !ad->old) {
@@ -220,6 +232,7 @@ ErrCode defaults_after(Admission *ad)
         [KIND_SECRET] = secret_defaults,
         [KIND_PVC] = pvc_defaults,
         [KIND_PV] = pv_defaults,
+        [KIND_NETWORKPOLICY] = policy_defaults,
         [KIND_ROLEBINDING] = binding_defaults,
         [KIND_CLUSTERROLEBINDING] = binding_defaults,
     };

@@ -388,14 +388,6 @@ static void validate_pvc(Admission *ad)
     }
 }
 
-static void validate_pdb(Admission *ad)
-{
-    if (js_at(ad->obj, "spec.minAvailable") && js_at(ad->obj, "spec.maxUnavailable")) {
-        cause_add(&ad->causes, CAUSE_INVALID, "spec", js_get(ad->obj, "spec"),
-                  "minAvailable and maxUnavailable cannot be both set");
-    }
-}
-
 static void validate_lease(Admission *ad)
 {
     const cJSON *d = js_at(ad->obj, "spec.leaseDurationSeconds");

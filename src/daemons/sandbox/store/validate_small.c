@@ -6,6 +6,32 @@
 
 /* Kinds with a rule or two. */
 
+static void check_amount(Causes *c, const cJSON *v, const char *path)
+{
+    const char *text = cJSON_GetStringValue(v);
+    size_t digits = text ? strspn(text, "0123456789") : 0;
+    if (text && (!digits || !str_eq(text + digits, "%"))) {
+        cause_add(
+            c, CAUSE_INVALID, path, v,
+            "a valid percent string must be a numeric string followed by an ending '%%' (e.g. "
+            "'1%%',  or '93%%', regex used for validation is '[0-9]+%%')");
+    } else if (!text && v && v->valuedouble < 0) {
+        cause_add(c, CAUSE_INVALID, path, v, "must be greater than or equal to 0");
+    }
+}
+
+void validate_pdb(Admission *ad)
+{
+    const cJSON *min = js_at(ad->obj, "spec.minAvailable");
+    const cJSON *max = js_at(ad->obj, "spec.maxUnavailable");
+    if (min && max) {
+        cause_add(&ad->causes, CAUSE_INVALID, "spec", js_get(ad->obj, "spec"),
+                  "minAvailable and maxUnavailable cannot be both set");
+    }
+    check_amount(&ad->causes, min, "spec.minAvailable");
+    check_amount(&ad->causes, max, "spec.maxUnavailable");
+}
+
 void validate_event(Admission *ad)
 {
     const cJSON *ns = js_at(ad->obj, "involvedObject.namespace");
