@@ -18,6 +18,8 @@ static const char *durability_of(Arena *a, const cJSON *ha)
         return "";
     if (str_eq(sync, "degraded"))
         return arena_printf(a, "%s, DEGRADED: writes wait for no follower now", mode);
+    if (!k && !str_eq(sync, "off"))
+        return mode; /* nobody leads, or it is not on record yet */
     if (!k)
         return arena_printf(a, "%s: writes wait for no follower", mode);
     return arena_printf(a, "%s%s: a write waits for %lld of %s", mode,

@@ -117,6 +117,7 @@ static void on_recorded(void *ctx, const Error *err)
         log_warn("durability", "the record was not written", "err=%s", log_quote(err->msg));
     else
         tell_recorded(s);
+    s->cfg.on_news(s->cfg.ctx);
     look_in(s, err ? FAILED_MS : 0);
 }
 
@@ -228,6 +229,14 @@ static uint64_t next_look(const Sync *s)
     return restless ? SOON_MS : EVERY_MS;
 }
 
+/* What people should hear of at once; whatever else moves waits for the next report. */
+static void tell_news(Sync *s, const Look *before)
+{
+    if (before->streaming != s->look.streaming || before->set.k != s->look.set.k ||
+        before->set.members != s->look.set.members || before->confirmed != s->look.confirmed)
+        s->cfg.on_news(s->cfg.ctx);
+}
+
 static void on_look(void *ctx, const Error *err, PgResult *r)
 {
     Sync *s = ctx;
@@ -238,7 +247,9 @@ static void on_look(void *ctx, const Error *err, PgResult *r)
         return;
     }
     uint64_t at = clock_boot_ms();
+    Look before = s->look;
     look_take(&s->look, r, s->base, s->epoch, at);
+    tell_news(s, &before);
     if (!s->busy)
         act(s, &now, at);
     if (!s->busy)

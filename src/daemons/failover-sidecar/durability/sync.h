@@ -28,6 +28,7 @@ typedef struct SyncConfig {
     Record *record;
     Link *link;
     SyncSituation (*situation)(void *ctx);
+    void (*on_news)(void *ctx); /* people should hear of it: who follows, what is in force */
     void *ctx;
 } SyncConfig;
 

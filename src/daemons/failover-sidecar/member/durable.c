@@ -19,6 +19,11 @@ static SyncSituation situation(void *ctx)
     return now;
 }
 
+static void on_news(void *ctx)
+{
+    member_report(ctx);
+}
+
 Sync *member_sync_new(Member *m)
 {
     return sync_new(&(SyncConfig){.loop = m->mc.loop,
@@ -28,6 +33,7 @@ Sync *member_sync_new(Member *m)
                                   .record = m->record,
                                   .link = m->mc.link,
                                   .situation = situation,
+                                  .on_news = on_news,
                                   .ctx = m});
 }
 

@@ -65,13 +65,31 @@ bool registry_leave(Registry *r, Member *m, const GrpcStream *stream)
     return in_force;
 }
 
+static size_t acknowledging(const HaFacts *h)
+{
+    const FollowerHealth *at = h->followers.at;
+    size_t n = 0;
+    for (size_t i = 0; i < h->followers.n; i++)
+        n += str_eq(at[i].state, "streaming") && str_eq(at[i].sync_state, "quorum");
+    return n;
+}
+
+/* What changes the honest line about a cluster. */
+static bool ha_news(const HaFacts *x, const HaFacts *y)
+{
+    return x->lease_epoch != y->lease_epoch || x->sync_k != y->sync_k ||
+           x->sync_recorded != y->sync_recorded || x->sync_degraded != y->sync_degraded ||
+           x->fenced != y->fenced || x->paused != y->paused || x->api_away != y->api_away ||
+           x->followers.n != y->followers.n || acknowledging(x) != acknowledging(y);
+}
+
 bool registry_health(Member *m, const InstanceHealth *h, uint64_t now_ms)
 {
     const InstanceHealth *old = &m->health;
     bool news = !m->has_health || old->role != h->role || old->ready != h->ready ||
                 old->timeline_id != h->timeline_id || old->epoch != h->epoch ||
                 old->wal_receiver_active != h->wal_receiver_active ||
-                !str_eq(str_or(old->error, ""), str_or(h->error, ""));
+                !str_eq(str_or(old->error, ""), str_or(h->error, "")) || ha_news(&old->ha, &h->ha);
     Arena *a = arena_new_sized(2048);
     InstanceHealth copy = instance_health_dup(a, h);
     copy.pod_name = arena_strdup(a, m->pod); /* it speaks for itself alone */
