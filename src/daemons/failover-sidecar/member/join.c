@@ -48,6 +48,7 @@ void member_join(Member *m, Action act)
                        .epoch = msg.num[LPF_EPOCH],
                        .system_id = msg.num[LPF_SYSTEM_ID],
                        .sync = sync_standby_text(a, m->mc.cfg, msg.num[LPF_EPOCH]),
+                       .as_it_is = lease_info(m->lease)->paused.is,
                        .local = m->instance ? instance_pool(m->instance) : NULL};
     rejoin_start(m->rejoin, &to, on_done, m);
 }

@@ -65,6 +65,12 @@ void member_action_done(Member *m, const Error *err)
         log_warn("member", "the action failed", "action=%s retry_ms=%u err=%s", action_name(done),
                  wait, log_quote(err->msg));
         m->retry_at = clock_boot_ms() + wait;
+        /* Nothing was begun: the leader is looked at again soon, and an election never waits long.
+         */
+        if ((done == ACT_REJOIN || done == ACT_FOLLOW) && err->code == ERR_TIMEOUT) {
+            backoff_reset(&m->backoff);
+            m->retry_at = clock_boot_ms() + CONTEST_RETRY_MS;
+        }
         if (done != ACT_RENEW)
             snprintf(m->problem, sizeof m->problem, "%s failed: %.300s", action_name(done),
                      err->msg);
@@ -172,6 +178,7 @@ static Observation observe(Member *m, uint64_t now)
                .frozen = member_frozen(m, s, now),
                .held = operate_held(m->operate)};
     Observation o = member_observe(&f);
+    rejoin_leader_is(m->rejoin, o.lease == LEASE_OTHER ? l->holder : NULL, l->epoch);
     /* Following is not enough when the WAL it needs is gone. */
     if (rejoin_wanted(m->rejoin))
         o.flags &= ~(unsigned)IF_FOLLOWS;
@@ -202,6 +209,8 @@ static void take_decision(Member *m, const Decision *d)
         snprintf(why, sizeof why, "%s", str_or(d->why, ""));
     if (!*why && d->state == MEMBER_CONTENDING)
         snprintf(why, sizeof why, "%s", str_or(campaign_why(m->campaign), ""));
+    if (!*why && (d->state == MEMBER_REJOINING || d->state == MEMBER_CLONING))
+        snprintf(why, sizeof why, "%s", rejoin_doing(m->rejoin));
     if (!*why && d->state != MEMBER_PRIMARY && d->state != MEMBER_REPLICA)
         snprintf(why, sizeof why, "%s", m->problem);
     bool news = d->state != m->decision.state || !str_eq(why, m->why);

@@ -26,6 +26,8 @@ typedef struct Run {
     unsigned rounds;
     uint64_t started;  /* LPF_STARTED of the PostgreSQL that `to.local` is of */
     bool checkpointed; /* a restartpoint was made, so that the control file has the timeline */
+    bool asked;        /* a person asked for a new copy */
+    bool given_up;     /* somebody else leads by now, or nobody */
     bool rewound;      /* in this run; a second one would find the same */
     uint32_t newest;   /* newest history file in pg_wal */
     RejoinLocal local;
@@ -94,7 +96,7 @@ static void not_yet(Rejoin *r, const char *why)
     if (clock_mono_ms() - r->run->began < PATIENCE_MS)
         later(r, ASK_AGAIN_MS, look);
     else
-        fail(r, ERR_UNAVAILABLE, why);
+        fail(r, ERR_TIMEOUT, why);
 }
 
 static void event(Rejoin *r, Severity s, const char *kind, const char *fmt, ...) PRINTF_LIKE(4, 5);
@@ -286,6 +288,12 @@ static bool control_may_be_behind(const Run *run)
            run->decision.verdict != REJOIN_WAIT;
 }
 
+static bool would_change_data(const Run *run)
+{
+    return *run->clone_why || run->decision.verdict == REJOIN_REWIND ||
+           run->decision.verdict == REJOIN_CLONE;
+}
+
 static void act(Rejoin *r)
 {
     Run *run = r->run;
@@ -335,8 +343,10 @@ static void on_leader(void *ctx, const Error *err, const RejoinLeader *leader)
     run->leader = *leader;
     run->leader.epoch = run->to.epoch;
     run->decision = rejoin_decide(&run->local, &run->leader);
-    if (*run->clone_why && run->decision.verdict != REJOIN_WAIT &&
-        run->decision.verdict != REJOIN_REFUSE && !run->leader.in_recovery)
+    bool decided = run->decision.verdict != REJOIN_WAIT && run->decision.verdict != REJOIN_REFUSE;
+    if (decided && run->to.as_it_is && !run->asked && would_change_data(run))
+        fail(r, ERR_PRECONDITION, "paused: coming back would rewind or clone this member");
+    else if (decided && *run->clone_why)
         clone_anew(r);
     else
         act(r);
@@ -414,7 +424,7 @@ static void on_state(void *ctx, const Error *err)
     Run *run = r->run;
     const LpMsg *s = launcher_state(r->rc.launcher);
     if (err || !s) {
-        fail(r, ERR_UNAVAILABLE, err ? err->msg : "the launcher does not answer");
+        fail(r, ERR_TIMEOUT, err ? err->msg : "the launcher does not answer");
         return;
     }
     read_local(s, r->wal_gone, &run->local);
@@ -425,9 +435,9 @@ static void on_state(void *ctx, const Error *err)
     } else if (run->local.running && s->num[LPF_ROLE] != LP_ROLE_STANDBY) {
         fail(r, ERR_PRECONDITION, "PostgreSQL runs as a primary");
     } else if (run->local.running && s->num[LPF_STARTED] != run->started) {
-        fail(r, ERR_UNAVAILABLE, "PostgreSQL was started by somebody else meanwhile");
+        fail(r, ERR_TIMEOUT, "PostgreSQL was started by somebody else meanwhile");
     } else if (run->local.running && !run->to.local) {
-        fail(r, ERR_UNAVAILABLE, "PostgreSQL does not take connections yet");
+        fail(r, ERR_TIMEOUT, "PostgreSQL does not take connections yet");
     } else {
         LpMsg ask = {.type = LP_HISTORY};
         launcher_ask(r->rc.launcher, &ask, on_newest, r);
@@ -437,6 +447,10 @@ static void on_state(void *ctx, const Error *err)
 static void look(void *rejoin)
 {
     Rejoin *r = rejoin;
+    if (r->run->given_up) {
+        fail(r, ERR_TIMEOUT, "the lease went on meanwhile");
+        return;
+    }
     if (++r->run->rounds > ROUNDS_MAX + PATIENCE_MS / ASK_AGAIN_MS) {
         fail(r, ERR_INTERNAL, "coming back does not get anywhere");
         return;
@@ -504,9 +518,22 @@ void rejoin_start(Rejoin *r, const RejoinTarget *t, void (*done)(void *ctx, cons
     run->ctx = ctx;
     run->began = clock_mono_ms();
     snprintf(run->clone_why, sizeof run->clone_why, "%s", r->clone_next);
+    run->asked = *r->clone_next;
     r->run = run;
     snprintf(r->doing, sizeof r->doing, "comparing with %s", run->to.leader);
     later(r, 0, look);
+}
+
+void rejoin_leader_is(Rejoin *r, const char *leader, uint64_t epoch)
+{
+    if (!r->run || (str_eq(leader, r->run->to.leader) && epoch == r->run->to.epoch))
+        return;
+    r->run->given_up = true;
+    if (r->ask) {
+        leader_ask_cancel(r->ask);
+        r->ask = NULL;
+        look(r);
+    }
 }
 
 bool rejoin_log_line(Rejoin *r, const char *line)

@@ -30,16 +30,20 @@ typedef struct RejoinTarget {
     uint64_t epoch, system_id;
     const char *sync; /* synchronous_standby_names to start with; NULL: as they are */
     PgPool *local;    /* of a running standby, else NULL; must outlive the run while it runs */
+    bool as_it_is;    /* nothing is rewound or cloned now, because somebody has paused it */
 } RejoinTarget;
 
 Rejoin *rejoin_new(const RejoinConfig *rc);
 void rejoin_free(Rejoin *r); /* a run under way is not answered */
 /* err NULL: what could be done was done: PostgreSQL follows the target, or runs sealed
  * (START_SEALED) and is to be asked about again with its pool. ERR_CONFLICT when a run is under
- * way. ERR_UNAVAILABLE: not now (the leader does not answer, its checkpoint is not there yet): ask
+ * way. ERR_TIMEOUT: not now (the leader does not answer, its checkpoint is not there yet): ask
  * again. Once; never from inside. */
 void rejoin_start(Rejoin *r, const RejoinTarget *t, void (*done)(void *ctx, const Error *err),
                   void *ctx);
+/* Whom the lease names now. A run for somebody else ends with ERR_TIMEOUT, unless the launcher is
+ * at work for it; NULL: nobody leads. */
+void rejoin_leader_is(Rejoin *r, const char *leader, uint64_t epoch);
 /* A line of PostgreSQL's log: a WAL receiver that is told again and again that its WAL is gone is
  * the sign for a clone. True when it is. */
 bool rejoin_log_line(Rejoin *r, const char *line);
