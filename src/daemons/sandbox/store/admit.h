@@ -34,6 +34,7 @@ void validate_service(Admission *ad);
 void validate_endpoints(Admission *ad);
 void validate_event(Admission *ad);
 void validate_pdb(Admission *ad);
+void validate_secret_type(Admission *ad);
 void validate_quota(Admission *ad);
 /* claims: volumeClaimTemplates, whose names count as volumes; may be NULL. */
 void validate_pod_spec(Causes *c, const cJSON *spec, const char *path, const cJSON *claims);

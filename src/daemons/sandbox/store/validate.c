@@ -342,6 +342,7 @@ static void validate_data(Admission *ad)
     }
     if (ad->kind == K(SECRET)) {
         immutable(ad, "type");
+        validate_secret_type(ad);
     }
 }
 

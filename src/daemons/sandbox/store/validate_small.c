@@ -1,3 +1,4 @@
+#include "core/ident.h"
 #include "store/admit.h"
 #include "store/quantity.h"
 #include <arpa/inet.h>
@@ -30,6 +31,35 @@ void validate_pdb(Admission *ad)
     }
     check_amount(&ad->causes, min, "spec.minAvailable");
     check_amount(&ad->causes, max, "spec.maxUnavailable");
+}
+
+/* Types of Secrets that want their keys. */
+void validate_secret_type(Admission *ad)
+{
+    static const struct {
+        const char *type, *key;
+        bool json;
+    } rows[] = {{"kubernetes.io/tls", "tls.crt", false},
+                {"kubernetes.io/tls", "tls.key", false},
+                {"kubernetes.io/dockerconfigjson", ".dockerconfigjson", true}};
+    const char *type = js_text(ad->obj, "type");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char path[40];
+        const char *v = cJSON_GetStringValue(js_get(js_get(ad->obj, "data"), rows[i].key));
+        snprintf(path, sizeof path, "data[%s]", rows[i].key);
+        if (!str_eq(type, rows[i].type)) {
+            continue;
+        }
+        size_t n = 0;
+        const char *text = v ? (const char *)base64_decode(ad->a, v, strlen(v), &n) : NULL;
+        AUTO_JSON parsed = NULL;
+        AUTO_JSON hidden = cJSON_CreateString("<secret contents redacted>");
+        if (!v) {
+            cause_add(&ad->causes, CAUSE_REQUIRED, path, NULL, "%s", "");
+        } else if (rows[i].json && (!text || js_parse(sv_n(text, n), &parsed, NULL))) {
+            cause_add(&ad->causes, CAUSE_INVALID, path, hidden, "not JSON");
+        }
+    }
 }
 
 void validate_event(Admission *ad)
