@@ -413,13 +413,23 @@ static uint64_t interval(const SwSeen *s)
     return s->step <= SW_PREFLIGHT ? 50 : CALM_MS;
 }
 
+/* Whoever has an order tells by its answer; and until the old primary has stopped, the target only
+ * has to be there. */
+static void look_at_both(Op *op, const SwSeen *s, uint64_t ms)
+{
+    bool before = s->phase == SW_FORWARD && s->old != OLD_STOPPED &&
+                  (s->step == SW_FENCE || s->step == SW_STOP);
+    const char *busy = op->order_out ? op->order_to->pod : "";
+    op_look(op, op->r.old, str_eq(busy, op->r.old) ? CALM_MS : ms);
+    op_look(op, op->r.target, before || str_eq(busy, op->r.target) ? CALM_MS : ms);
+}
+
 SwNext switch_tick(Op *op, bool nested)
 {
     bool known = know_both(op);
     SwSeen s = look_at(op);
     uint64_t ms = interval(&s);
-    op_look(op, op->r.old, ms);
-    op_look(op, op->r.target, ms);
+    look_at_both(op, &s, ms);
     op_soon(op, ms);
     note_stop(op);
     if (!known && !(s.flags & (SWF_LATE | SWF_ABORT)))
