@@ -201,6 +201,16 @@ def writer(node, stop, acks):
                 return
 
 
+def test_a_permit_of_a_new_epoch_is_told_at_once(nodes):
+    n = nodes()
+    n.initdb()
+    n.start_primary()
+    n.client.call(WATCH)
+    n.client.unasked.clear()
+    n.client.call(PERMIT, epoch=5, deadline=boot_ms() + 20000)
+    assert [m["epoch"] for m in n.client.unasked if m["kind"] == STATE] == [5]
+
+
 def test_permit_expiry_stops_a_primary_and_all_its_backends(nodes):
     n = nodes()
     n.initdb()

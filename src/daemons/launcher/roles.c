@@ -234,8 +234,12 @@ ErrCode on_permit(Launcher *l, Client *c, const LpMsg *m, Answer *ret, Error *er
     if (l->pm.state == LP_PG_DOWN || l->pm.role != LP_ROLE_PRIMARY ||
         l->pm.stopping >= LP_STOP_IMMEDIATE)
         return err_set(err, ERR_PRECONDITION, "permit: PostgreSQL does not run as a primary");
+    /* A new epoch is news for whoever goes by the state: the names that commits wait for carry it.
+     */
+    bool news = epoch != l->pm.epoch;
     if (pm_permit(&l->pm, epoch, m->num[LPF_DEADLINE], clock_boot_ms(), err))
         return err->code;
+    l->changed |= news;
     return set_epoch(l, epoch, NULL, err);
 }
 
