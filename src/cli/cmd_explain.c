@@ -21,17 +21,17 @@ static DecisionRecord record_of(const cJSON *o)
     return d;
 }
 
+/* The last incident is looked for in so many days. */
+static const char DAYS[] = "30d";
+
 /* "2h" is so long ago; anything else is a time. */
 static ErrCode since_of(Cli *c, const char **ret, Error *err)
 {
-    const char *text = cli_opt(c, "since");
+    const char *text = str_or(cli_opt(c, "since"), DAYS);
     uint64_t ms;
     int64_t us;
     Error bad;
     char at[CLOCK_RFC3339_LEN + 1];
-    *ret = NULL;
-    if (!text)
-        return ERR_OK;
     if (clock_parse_rfc3339(text, &us)) {
         *ret = text;
         return ERR_OK;
@@ -67,7 +67,7 @@ static int explain_run(Cli *c)
 {
     Error err;
     cJSON *items;
-    const char *since;
+    const char *since = NULL;
     if (since_of(c, &since, &err))
         return cli_fail(c, &err);
     const char *path = rest_query(c, api_path(c->arena, API_CLUSTER_DECISIONS, cli_arg(c, 0), NULL),
@@ -78,7 +78,7 @@ static int explain_run(Cli *c)
     DecisionRecord *at = arena_array(c->arena, DecisionRecord, n + 1);
     const cJSON *o;
     cJSON_ArrayForEach(o, items) at[i++] = record_of(o);
-    Explanation e = explain_decisions(c->arena, at, n, since != NULL);
+    Explanation e = explain_decisions(c->arena, at, n, cli_opt(c, "since") != NULL);
     return tell(c, &e);
 }
 
@@ -98,7 +98,8 @@ const CmdSpec CMD_EXPLAIN = {
     .opts = OPTS,
     .run = explain_run,
     .about =
-        "The last incident, in order: who held which epoch of the lease, what each member saw, "
+        "The last incident of the last 30 days, in order: who held which epoch of the lease, what "
+        "each member saw, "
         "what "
         "it did and by which rule. With --since everything of that time.\n\n"
         "Each member numbers its decisions and chains them by SHA-256; its site keeps them while "

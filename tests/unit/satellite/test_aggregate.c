@@ -160,6 +160,33 @@ static void test_what_the_operator_knows(void **st)
     teardown(&f);
 }
 
+/* What changes the honest line about a cluster is news; what moves all the time is not. */
+static void test_news(void **st)
+{
+    Fixture f;
+    (void)st;
+    setup(&f);
+    Member *m = join(&f, 0, ROLE_PRIMARY);
+    FollowerHealth who = {.pod_name = "pg-1", .state = "streaming", .sync_state = "quorum"};
+    InstanceHealth h = {.role = ROLE_PRIMARY, .ready = true, .error = ""};
+    h.ha = (HaFacts){.lease_epoch = 7, .followers = {&who, 1}};
+    assert_true(registry_health(m, &h, 1000));
+    who.lag_bytes = 5000;
+    h.lag_bytes = 7;
+    h.ha.lease_age_ms = 900;
+    assert_false(registry_health(m, &h, 2000));
+    who.state = "catchup";
+    assert_true(registry_health(m, &h, 3000));
+    h.ha.sync_degraded = true;
+    assert_true(registry_health(m, &h, 4000));
+    h.ha.fenced = true;
+    assert_true(registry_health(m, &h, 5000));
+    h.ha.lease_epoch = 8;
+    assert_true(registry_health(m, &h, 6000));
+    assert_false(registry_health(m, &h, 7000));
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_members_that_are_not_there),
         cmocka_unit_test(test_order_and_left_overs),
         cmocka_unit_test(test_what_the_operator_knows),
+        cmocka_unit_test(test_news),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,6 +132,8 @@ void look_take(Look *k, const PgResult *r, const char *base, uint64_t epoch, uin
 uint32_t look_recent(const Look *k, uint64_t now)
 {
     uint32_t bits = 0;
+    if (now - k->since < SYNC_SHRINK_MS)
+        return UINT32_MAX;
     for (unsigned i = 0; i < SYNC_MEMBERS; i++)
         if (k->seen[i].streamed_at && now - k->seen[i].streamed_at < SYNC_SHRINK_MS)
             bits |= 1u << i;

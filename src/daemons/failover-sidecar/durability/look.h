@@ -31,5 +31,6 @@ extern const char SQL_LOOK[];
 /* A row set of SQL_LOOK, taken at `now`. */
 void look_take(Look *k, const PgResult *r, const char *base, uint64_t epoch, uint64_t now);
 void look_reset(Look *k); /* another leadership begins; the arena stays */
+/* Who streams, or did lately; when we lead since a moment ago, everybody may be on the way. */
 uint32_t look_recent(const Look *k, uint64_t now);
 bool look_alone(const Look *k, uint64_t now);
