@@ -360,16 +360,8 @@ static void step_remember(Pass *p)
 }
 
 const PassStep reconcile_steps[] = {
-    {"server", step_server},
-    {"namespace", step_namespace},
-    {"record", step_record},
-    {"secret", step_secret},
-    {"config", step_config},
-    {"services", step_services},
-    {"rbac", step_rbac},
-    {"statefulset", step_statefulset},
-    {"finalizers", step_finalizers},
-    {"labels", step_labels},
-    {"remember", step_remember},
-    {NULL, NULL},
+    {"server", step_server}, {"namespace", step_namespace},     {"record", step_record},
+    {"secret", step_secret}, {"config", step_config},           {"services", step_services},
+    {"rbac", step_rbac},     {"statefulset", step_statefulset}, {"finalizers", step_finalizers},
+    {"labels", step_labels}, {"remember", step_remember},       {NULL, NULL},
 };
