@@ -260,6 +260,7 @@ def test_without_a_default_storage_class(clusters):
 def test_delete_leaves_nothing(clusters):
     """A cluster without its volumes, then with them: dependents go by garbage collection."""
     pods = {p["metadata"]["uid"] for p in clusters.pods("new-pg")}
+    clusters.ctl("rule", "delete", "new", "--yes")
     clusters.remove("new-pg", volumes=False)
     wait_until("no pods", lambda: not pods & {p["metadata"]["uid"] for p in clusters.pods("new-pg")}, 90)
     assert clusters.get("pvc", "data-new-pg-0")["status"]["phase"] == "Bound" and clusters.get("secret", "new-pg-secret")
