@@ -1,5 +1,6 @@
 #include "election/peers.h"
 
+#include "core/log.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,6 +9,7 @@ typedef struct Peer {
     KubeWatch *watch;
     char selector[300];
     Position position;
+    bool told_down;
 } Peer;
 
 struct Peers {
@@ -27,6 +29,16 @@ static void on_event(void *ctx, KubeEvent ev, const cJSON *obj)
     p->position = now;
     if (news)
         p->all->cfg.on_change(p->all->cfg.ctx);
+}
+
+/* Said once per loss: an election that lacks votes waits, and this is why. */
+static void on_state(void *ctx, bool connected, const Error *err)
+{
+    Peer *p = ctx;
+    if (!connected && !p->told_down)
+        log_warn("peers", "the position of another member cannot be watched", "pod=%s err=%s",
+                 strchr(p->selector, '=') + 1, log_quote(err ? err->msg : ""));
+    p->told_down = !connected;
 }
 
 Peers *peers_new(const PeersConfig *cfg)
@@ -61,6 +73,7 @@ static void watch(Peers *all, unsigned i)
                                                           .ns = all->cfg.ns,
                                                           .field_selector = p->selector,
                                                           .on_event = on_event,
+                                                          .on_state = on_state,
                                                           .ctx = p});
 }
 
