@@ -25,6 +25,7 @@ class FakeKube:
         self.ns, self.cond = namespace, threading.Condition()
         self.objects, self.rv, self.events = {}, 100, []  # events: (rv, type, collection, object)
         self.writes, self.away, self.closing = [], False, False
+        self.denied = set()  # (verb, resource): answered as an API server does that enforces rights
         fake = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -109,11 +110,22 @@ class FakeKube:
                      url.path)
         if not m:
             self.answer(h, *self.status(404, "NotFound", url.path))
+        elif (self.verb(h.command, m[2], query), m[1].rsplit("/", 1)[1]) in self.denied:
+            verb, resource = self.verb(h.command, m[2], query), m[1].rsplit("/", 1)[1]
+            self.answer(h, 403, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "reason": "Forbidden",
+                                 "message": f'{resource} "{m[2] or ""}" is forbidden: User "sidecar" cannot {verb} resource '
+                                            f'"{resource}" in the namespace "{self.ns}"'})
         elif h.command == "GET" and not m[2] and query.get("watch") in ("1", "true"):
             self.watch(h, m[1], query)
         else:
             with self.cond:
                 self.answer(h, *self.call(h.command, m[1], m[2], body, query))
+
+    @staticmethod
+    def verb(method, name, query):
+        if method == "GET" and not name:
+            return "watch" if query.get("watch") in ("1", "true") else "list"
+        return {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}[method]
 
     def call(self, method, coll, name, body, query):
         if method == "GET" and name:

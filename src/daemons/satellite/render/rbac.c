@@ -26,7 +26,7 @@ cJSON *render_role(const ClusterSpec *s)
                "  'verbs': ['create']},"
                " {'apiGroups': ['coordination.k8s.io'], 'resources': ['leases'],"
                "  'resourceNames': ['%S-leader'],"
-               "  'verbs': ['get', 'list', 'watch', 'update', 'patch']},"
+               "  'verbs': ['get', 'list', 'watch', 'update']},"
                " {'apiGroups': [''], 'resources': ['pods'], 'resourceNames': %j,"
                "  'verbs': ['get', 'list', 'watch', 'patch']}]}",
                render_metadata(s, "", "-failover"), s->name, pod_names(s));
