@@ -85,6 +85,18 @@ void member_action_done(Member *m, const Error *err)
     member_kick(m);
 }
 
+static void tell_full_disk(Member *m, const LpMsg *s)
+{
+    char wal[96] = "";
+    if (s->num[LPF_WAL_TOTAL])
+        snprintf(wal, sizeof wal, ", of the WAL volume %" PRIu64 " of %" PRIu64,
+                 s->num[LPF_WAL_USED], s->num[LPF_WAL_TOTAL]);
+    member_event(m, SEV_CRITICAL, "disk.full",
+                 "%s ran out of disk: of the data volume %" PRIu64 " of %" PRIu64
+                 " bytes are used%s",
+                 m->mc.cfg->pod, s->num[LPF_DISK_USED], s->num[LPF_DISK_TOTAL], wal);
+}
+
 /* PostgreSQL that ends soon after its start is started again ever more slowly. */
 static void note_exit(Member *m, const LpMsg *s)
 {
@@ -109,6 +121,8 @@ static void note_exit(Member *m, const LpMsg *s)
                  "PostgreSQL of %s ended by itself after %" PRIu64 " s (status %" PRIu64
                  ", signal %" PRIu64 ")",
                  m->mc.cfg->pod, ran / 1000, s->num[LPF_EXIT_STATUS], s->num[LPF_EXIT_SIGNAL]);
+    if (strstr(m->fatal, "No space left on device"))
+        tell_full_disk(m, s);
 }
 
 /* The connection and the probe live exactly as long as one run of PostgreSQL. */
