@@ -284,6 +284,25 @@ def test_quota_is_told_and_recovers(env):
     ack_of(s, 1, "applied", 60)  # the StatefulSet controller waits longer each time; the satellite wakes it
 
 
+def test_volumes_of_an_earlier_cluster_of_the_name(env):
+    """Kept at its delete, they are the next one's: guarded as it wishes, and gone when it is deleted with them."""
+    s = env.applied()
+    wait_until("claims", lambda: env.get("pvc", "data-prod-pg-2"))
+    s.send(delete_cluster=delete_config(env.db, 2))
+    release_pods(env)
+    ack_of(s, 2, "deleted", 60)
+    s.send(cluster_config=cluster_config(env.db, 3, deletion_protection=True))
+    ack_of(s, 3, "applied")
+    wait_until("guarded claims", lambda: all("pg-swarm.io/protection" in env.get("pvc", f"data-prod-pg-{i}")["metadata"][
+        "finalizers"] for i in range(3)), 20)
+    s.send(cluster_config=cluster_config(env.db, 4))
+    ack_of(s, 4, "applied")
+    s.send(delete_cluster=delete_config(env.db, 5, volumes=True))
+    release_pods(env)
+    ack_of(s, 5, "deleted", 60)
+    wait_until("no claims", lambda: not env.kubectl.list("pvc", env.db), 20)
+
+
 def test_without_rights_it_says_which(env):
     role = env.kubectl.get("clusterrole", "pg-swarm-satellite")
     kept = [r for r in role["rules"] if not {"statefulsets", "poddisruptionbudgets", "events"} & set(r["resources"])]

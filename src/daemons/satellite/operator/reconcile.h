@@ -62,6 +62,11 @@ void mark_own(Cluster *c, const KubeKind *kind, const cJSON *obj);
 /* Names of the cluster's volume claims but those of this state ("p", "-"; NULL: all) into p->names.
  */
 void collect_claims(Pass *p, const char *except);
+/* A volume claim of the cluster, as the API server has it; whether it is guarded. */
+bool note_claim(Cluster *c, const cJSON *obj);
+/* Looks at the claims that are there: those that an earlier cluster of this name left are not new
+ * to any watch. */
+void step_look_at_claims(Pass *p);
 void step_finalizers(Pass *p);
 /* ERR_UNSUPPORTED when what /version answers is older than what we need; says both. */
 ErrCode server_version_check(const cJSON *version, Error *err);

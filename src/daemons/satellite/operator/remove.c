@@ -179,8 +179,13 @@ static void step_record(Pass *p)
 }
 
 const PassStep delete_steps[] = {
-    {"protection", step_protection}, {"statefulset", step_statefulset},
-    {"wait for pods", step_wait},    {"objects", next_named},
-    {"finalizers", step_let_go},     {"claims", step_claims},
-    {"record", step_record},         {NULL, NULL},
+    {"protection", step_protection},
+    {"statefulset", step_statefulset},
+    {"wait for pods", step_wait},
+    {"objects", next_named},
+    {"look at claims", step_look_at_claims},
+    {"finalizers", step_let_go},
+    {"claims", step_claims},
+    {"record", step_record},
+    {NULL, NULL},
 };

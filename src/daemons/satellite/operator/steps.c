@@ -295,6 +295,25 @@ static void next_claim(Pass *p)
     p->call = kube_get(kube_of(p), &KUBE_PVC, p->c->ns, p->names[p->item++], on_claim, p);
 }
 
+static void on_claims(void *ctx, const Error *err, const cJSON *list)
+{
+    Pass *p = ctx;
+    const cJSON *item;
+    p->call = NULL;
+    if (err) {
+        pass_fail(p, err, "PersistentVolumeClaims");
+        return;
+    }
+    cJSON_ArrayForEach(item, kube_at(list, "items")) note_claim(p->c, item);
+    pass_next(p);
+}
+
+void step_look_at_claims(Pass *p)
+{
+    KubeListOptions opt = {.label_selector = render_selector(p->a, p->c->name)};
+    p->call = kube_list(kube_of(p), &KUBE_PVC, p->c->ns, &opt, on_claims, p);
+}
+
 void collect_claims(Pass *p, const char *except)
 {
     p->name_count = 0;
@@ -360,8 +379,17 @@ static void step_remember(Pass *p)
 }
 
 const PassStep reconcile_steps[] = {
-    {"server", step_server}, {"namespace", step_namespace},     {"record", step_record},
-    {"secret", step_secret}, {"config", step_config},           {"services", step_services},
-    {"rbac", step_rbac},     {"statefulset", step_statefulset}, {"finalizers", step_finalizers},
-    {"labels", step_labels}, {"remember", step_remember},       {NULL, NULL},
+    {"server", step_server},
+    {"namespace", step_namespace},
+    {"record", step_record},
+    {"secret", step_secret},
+    {"config", step_config},
+    {"services", step_services},
+    {"rbac", step_rbac},
+    {"statefulset", step_statefulset},
+    {"claims", step_look_at_claims},
+    {"finalizers", step_finalizers},
+    {"labels", step_labels},
+    {"remember", step_remember},
+    {NULL, NULL},
 };

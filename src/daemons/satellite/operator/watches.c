@@ -131,20 +131,26 @@ static void see_pod(Site *s, Cluster *c, KubeEvent ev, const cJSON *obj)
 /* Values of the map of claims. */
 static char GUARDED[] = "p", UNGUARDED[] = "-";
 
-static void see_claim(Site *s, Cluster *c, KubeEvent ev, const cJSON *obj)
+bool note_claim(Cluster *c, const cJSON *obj)
 {
-    (void)s;
-    const char *name = kube_str(obj, "metadata.name");
     bool guarded = false;
     const cJSON *f;
     cJSON_ArrayForEach(f, kube_at(obj, "metadata.finalizers"))
     {
         guarded |= str_eq(cJSON_GetStringValue(f), FINALIZER_PROTECTION);
     }
+    map_put(c->claims, str_or(kube_str(obj, "metadata.name"), ""), guarded ? GUARDED : UNGUARDED);
+    return guarded;
+}
+
+static void see_claim(Site *s, Cluster *c, KubeEvent ev, const cJSON *obj)
+{
+    (void)s;
+    bool guarded = false;
     if (ev == KUBE_DELETED)
-        map_remove(c->claims, name);
+        map_remove(c->claims, kube_str(obj, "metadata.name"));
     else
-        map_put(c->claims, name, guarded ? GUARDED : UNGUARDED);
+        guarded = note_claim(c, obj);
     if (ev != KUBE_DELETED && c->has_spec && guarded != c->spec.deletion_protection &&
         site_ready(c->site))
         operator_touch(c, DRIFT_DELAY_MS);
