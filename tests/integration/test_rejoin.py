@@ -374,3 +374,17 @@ def test_old_directory_goes_when_asked(nodes, lead):
     a.client.call(FORGET)
     assert not a.client.status().get("old_data")
     back(a, b)
+
+
+def test_paused_member_is_left_as_it_is(nodes, lead, kube):
+    a, b = ahead(nodes, running=True)
+    held = lead(b, 2)
+    held.kube.edit_lease(LEASE, {"metadata": {"annotations": {
+        "pg-swarm.io/paused": json.dumps({"by": "anna", "operation": "op-1"})}}})
+    pid = a.client.status()["pid"]
+    a.start_sidecar()
+    wait_until("it says so", lambda: "paused: coming back would" in a.sidecar_log())
+    assert a.client.status()["pid"] == pid and "pg_rewind" not in a.log()
+    held.kube.edit_lease(LEASE, {"metadata": {"annotations": {"pg-swarm.io/paused": None}}})
+    back(a, b)
+    assert "pg_rewind: Done!" in a.log()
