@@ -1,5 +1,5 @@
 """A server that is asked: by HTTP, by watches, by kubectl."""
-import base64, http.client, json, os, socket, ssl, subprocess, tempfile, threading, time, urllib.parse
+import base64, functools, http.client, json, os, socket, ssl, subprocess, tempfile, threading, time, urllib.parse
 
 import yaml
 
@@ -7,7 +7,8 @@ import yaml
 class Server:
     def __init__(self, kubeconfig):
         self.kubeconfig, self.kubectl = kubeconfig, os.environ.get("KUBECTL", "kubectl")
-        self.home = tempfile.mkdtemp(prefix="conformance-home-")
+        self.own = tempfile.TemporaryDirectory(prefix="conformance-home-")  # goes with us
+        self.home = self.own.name
         with open(kubeconfig) as f:
             c = yaml.safe_load(f)
         context = next(x["context"] for x in c["contexts"] if x["name"] == c["current-context"])
@@ -23,9 +24,12 @@ class Server:
         self.groups = {g["name"]: g["preferredVersion"]["version"] for g in self.once("GET", "/apis")[1]["groups"]}
         nodes = self.once("GET", "/api/v1/nodes")[1].get("items") or [None]
         self.node = nodes[0] and nodes[0]["metadata"]["name"]
-        # asked of this server, because some kubectl are many, and choose themselves by the server's version
+
+    @functools.cached_property
+    def kubectl_version(self):
+        """Asked of this server, because some kubectl are many, and choose themselves by the server's version."""
         v = json.loads(self.run(["version", "-o", "json"], None).stdout)["clientVersion"]
-        self.kubectl_version = f"{v['major']}.{v['minor'].rstrip('+')}"
+        return f"{v['major']}.{v['minor'].rstrip('+')}"
 
     def _file(self, section, name, kubeconfig):
         if section.get(name):
