@@ -188,7 +188,9 @@ def scratch():
 
 
 def pg_root(major):
-    """The unpacked root of tools/pg-root, or None. Only root may put itself into it."""
+    """The unpacked root of tools/pg-root, or None. Only root may put itself into it, and only a static launcher runs."""
+    if "release" not in BIN:
+        return None
     root = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")),
                         f"pgswarm/images/postgres-{major}")
     there = os.access(f"{root}/usr/lib/postgresql/{major}/bin/postgres", os.X_OK)

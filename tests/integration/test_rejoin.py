@@ -196,6 +196,8 @@ def test_replica_whose_wal_is_gone_is_cloned_anew(nodes, lead):
     a.start_sidecar()
     back(a, b)
     a.stop_pod()
+    wait_until("its walsender has gone", lambda: b.query(
+        "select active from pg_replication_slots where slot_name = 'member_0'") == [(False,)])
     b.query("select pg_drop_replication_slot('member_0')")
     for _ in range(4):
         b.query("insert into t values (1)")
