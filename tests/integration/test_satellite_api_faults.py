@@ -37,7 +37,7 @@ class Site:
     def refused(self, seconds=30):
         return ack_of(self.s, self.version, "refused", seconds).error
 
-    def drift(self, seconds=30):
+    def drift(self, seconds=90):
         """Somebody deletes an object; it comes back, so the satellite saw it."""
         self.env.kubectl.run("delete", "svc", "prod-pg-ro", "-n", self.env.db)
         wait_until("the drift is repaired", lambda: self.env.get("svc", "prod-pg-ro"), seconds)
@@ -191,7 +191,7 @@ def test_a_watch_that_is_slow(site):
             time.sleep(0.2)  # the fault itself
             yield line[i:i + max(1, len(line) // 8)]
     site.api.twist = twist
-    site.drift(60)
+    site.drift()
 
 
 def test_a_watch_that_repeats(site):
