@@ -36,16 +36,17 @@ class KubeApi:
 
     def get(self, path):
         """None while the server does not answer, or says no."""
-        try:
-            if not self.link:
-                self.link = http.client.HTTPSConnection(self.host, timeout=3, context=self.tls)
-            self.link.request("GET", path, headers=self.head)
-            r = self.link.getresponse()
-            body = r.read()
-            return json.loads(body) if r.status == 200 else None
-        except (OSError, http.client.HTTPException):
-            self.link = None
-            return None
+        for fresh in ([False, True] if self.link else [True]):  # one that was idle may have been closed
+            try:
+                if fresh:
+                    self.link = http.client.HTTPSConnection(self.host, timeout=3, context=self.tls)
+                self.link.request("GET", path, headers=self.head)
+                r = self.link.getresponse()
+                body = r.read()
+                return json.loads(body) if r.status == 200 else None
+            except (OSError, http.client.HTTPException):
+                self.link = None
+        return None
 
 
 class Cluster:
