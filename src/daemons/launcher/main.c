@@ -10,7 +10,8 @@
 static const char HELP[] =
     "usage: pg-swarm-launcher [--install DEST | --alone USER PASSWORD_FILE | --version | --help]\n"
     "\n"
-    "Owns PostgreSQL in its container: initdb, base backup, start, stop, reload, as the failover\n"
+    "Owns PostgreSQL in its container: initdb, base backup, rewind, start, promote, stop, as the "
+    "failover\n"
     "sidecar asks over launcher.sock. As a primary PostgreSQL only runs under a permit that the\n"
     "sidecar keeps extending.\n"
     "\n"
