@@ -266,3 +266,13 @@ def test_a_failover_that_somebody_asked_for(player):
     assert o["state"] == "done" and o["target"] == to, o
     assert p.c.primary() == to != old
     judged(p)
+
+
+def test_a_paused_cluster_is_switched_by_hand(player):
+    p = player
+    assert ended(p, begin(p, "pause", p.c.name))["state"] == "done"
+    old = p.c.primary()
+    o = ended(p, begin(p, "switchover", p.c.name))
+    assert o["state"] == "done" and p.c.primary() == o["target"] != old, o
+    assert ended(p, begin(p, "resume", p.c.name))["state"] == "done"
+    judged(p)

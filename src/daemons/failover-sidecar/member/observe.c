@@ -98,6 +98,15 @@ static bool is_paused(const LeaseInfo *l)
     return l->paused.is && !l->failover.is;
 }
 
+/* A person's switchover made another the leader, and this member stands where it stopped for that:
+ * it follows, as the person wants, paused or not. */
+static bool gave_by_hand(const Facts *f, const Observation *o)
+{
+    const LeaseHandover *h = &f->lease->handover;
+    return h->is && str_eq(h->from, f->pod) && str_eq(h->to, f->lease->holder) &&
+           o->data == DATA_PRIMARY;
+}
+
 static bool is_evicted(const Facts *f)
 {
     return f->lease->failover.is && !str_eq(f->lease->failover.to, f->pod) && f->replicas > 1;
@@ -113,7 +122,7 @@ static unsigned lease_flags(const Facts *f, const Observation *o)
         flags |= IF_EPOCH;
     if (o->pg == PG_STANDBY && follows(f))
         flags |= IF_FOLLOWS;
-    if (is_paused(l))
+    if (is_paused(l) && !gave_by_hand(f, o))
         flags |= IF_PAUSED;
     if (is_evicted(f))
         flags |= IF_EVICTED;

@@ -94,6 +94,7 @@ static void job_end(Operate *o, const Error *err)
     if (j.done)
         j.done(j.ctx, err);
     arena_free(j.arena);
+    member_report(o->m); /* fenced, paused: shown at once */
     member_kick(o->m);
 }
 

@@ -89,6 +89,7 @@ bool registry_health(Member *m, const InstanceHealth *h, uint64_t now_ms)
     bool news = !m->has_health || old->role != h->role || old->ready != h->ready ||
                 old->timeline_id != h->timeline_id || old->epoch != h->epoch ||
                 old->wal_receiver_active != h->wal_receiver_active ||
+                old->ha.fenced != h->ha.fenced || old->ha.paused != h->ha.paused ||
                 !str_eq(str_or(old->error, ""), str_or(h->error, "")) || ha_news(&old->ha, &h->ha);
     Arena *a = arena_new_sized(2048);
     InstanceHealth copy = instance_health_dup(a, h);
