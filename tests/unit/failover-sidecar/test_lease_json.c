@@ -67,6 +67,47 @@ static void renewing_keeps_what_is_not_ours(void **state)
     cJSON_Delete(again);
 }
 
+static void notes_and_uid(void **state)
+{
+    (void)state;
+    AUTO_ARENA a = arena_new();
+    LeaseClaim c = CLAIM;
+    c.uid = "u-1";
+    cJSON *obj = lease_create_body(&c);
+    LeaseInfo l;
+    lease_parse(obj, &l);
+    assert_string_equal(l.uid, "u-1");
+    assert_false(l.released.is || l.handover.is || l.paused.is || l.failover.is);
+    /* Given away: the uid of who had it goes as well. */
+    LeaseReleased r = {.clean = true, .by = "prod-pg-0", .reason = "x", .lsn = 80, .timeline = 2};
+    c = CLAIM;
+    c.holder = "";
+    c.notes[0] = (LeaseNote){LEASE_A_RELEASED, lease_released_json(a, &r)};
+    cJSON *freed = lease_update_body(obj, &c);
+    lease_parse(freed, &l);
+    assert_string_equal(l.uid, "");
+    assert_true(l.released.is && l.released.clean && l.released.lsn == 80);
+    /* Taken: the note is removed, others are written. */
+    LeaseHandover h = {.operation = "op", .from = "a", .to = "prod-pg-1", .lsn = 81};
+    LeasePaused p = {.by = "anna", .operation = "op-2"};
+    LeaseFailover f = {.operation = "op-3", .to = "prod-pg-2", .accept_data_loss = true};
+    const LeaseNote notes[] = {{LEASE_A_RELEASED, NULL},
+                               {LEASE_A_HANDOVER, lease_handover_json(a, &h)},
+                               {LEASE_A_PAUSED, lease_paused_json(a, &p)},
+                               {LEASE_A_FAILOVER, lease_failover_json(a, &f)}};
+    cJSON *noted = lease_notes_body(freed, notes, 4);
+    LeaseInfo n;
+    lease_parse(noted, &n);
+    assert_false(n.released.is);
+    assert_true(n.handover.is && n.handover.lsn == 81 && str_eq(n.handover.to, "prod-pg-1"));
+    assert_true(n.paused.is && str_eq(n.paused.by, "anna"));
+    assert_true(n.failover.is && n.failover.accept_data_loss);
+    assert_true(lease_same(&n, &n) && !lease_same(&n, &l));
+    cJSON_Delete(obj);
+    cJSON_Delete(freed);
+    cJSON_Delete(noted);
+}
+
 static void odd_objects(void **state)
 {
     (void)state;
@@ -149,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(created_is_parsed_again),
         cmocka_unit_test(renewing_keeps_what_is_not_ours),
+        cmocka_unit_test(notes_and_uid),
         cmocka_unit_test(odd_objects),
         cmocka_unit_test(addresses),
         cmocka_unit_test(scram),

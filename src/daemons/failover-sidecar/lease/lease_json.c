@@ -154,6 +154,7 @@ void lease_parse(const cJSON *obj, LeaseInfo *ret)
     copy_text(v.holder, sizeof v.holder, kube_str(obj, "spec.holderIdentity"));
     copy_text(v.rv, sizeof v.rv, kube_str(obj, "metadata.resourceVersion"));
     copy_text(v.renewed, sizeof v.renewed, kube_str(obj, "spec.renewTime"));
+    copy_text(v.uid, sizeof v.uid, kube_annotation(obj, LEASE_A_UID));
     copy_text(v.primary_addr, sizeof v.primary_addr, kube_annotation(obj, LEASE_A_ADDR));
     int64_t epoch = kube_int(obj, "spec.leaseTransitions", 0);
     int64_t seconds = kube_int(obj, "spec.leaseDurationSeconds", 0);
@@ -222,6 +223,11 @@ static void put_claim(cJSON *obj, const LeaseClaim *c)
     char now[CLOCK_RFC3339_LEN + 1], num[24];
     clock_rfc3339(now, c->now_us);
     cJSON *meta = member_object(obj, "metadata"), *notes = member_object(meta, "annotations");
+    bool taken = !str_eq(str_or(kube_str(obj, "spec.holderIdentity"), ""), c->holder);
+    if (taken)
+        cJSON_DeleteItemFromObjectCaseSensitive(notes, LEASE_A_UID);
+    if (!str_empty(c->uid))
+        set_text(notes, LEASE_A_UID, c->uid);
     if (c->addr)
         set_text(notes, LEASE_A_ADDR, c->addr);
     if (c->system_id) {
@@ -238,7 +244,6 @@ static void put_claim(cJSON *obj, const LeaseClaim *c)
         set_text(notes, LEASE_A_SYNC, c->sync);
     put_notes(notes, c->notes, LEASE_NOTES);
     cJSON *spec = member_object(obj, "spec");
-    bool taken = !str_eq(str_or(kube_str(obj, "spec.holderIdentity"), ""), c->holder);
     set_text(spec, "holderIdentity", c->holder);
     set_number(spec, "leaseDurationSeconds", c->seconds);
     set_number(spec, "leaseTransitions", c->epoch);

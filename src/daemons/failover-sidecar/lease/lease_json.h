@@ -11,10 +11,11 @@ enum { LEASE_TEXT = 256, LEASE_SYNC = 1536 };
 #define LEASE_A_ADDR "pg-swarm.io/primary-addr"
 #define LEASE_A_SYSTEM "pg-swarm.io/system-id"
 #define LEASE_A_TIMELINE "pg-swarm.io/timeline"
-#define LEASE_A_SERVED                                                                 \
-    "pg-swarm.io/served-epoch"          /* the last epoch whose primary let clients in \
-                                         */
-#define LEASE_A_SYNC "pg-swarm.io/sync" /* model/durability.h: sync_json */
+#define LEASE_A_SERVED                                                                      \
+    "pg-swarm.io/served-epoch"               /* the last epoch whose primary let clients in \
+                                              */
+#define LEASE_A_UID "pg-swarm.io/holder-uid" /* of the holder's pod; absent: not told */
+#define LEASE_A_SYNC "pg-swarm.io/sync"      /* model/durability.h: sync_json */
 #define LEASE_A_RELEASED "pg-swarm.io/released"
 #define LEASE_A_HANDOVER "pg-swarm.io/handover"
 #define LEASE_A_PAUSED "pg-swarm.io/paused"
@@ -56,6 +57,7 @@ typedef struct LeaseInfo {
     char rv[64];             /* resourceVersion */
     char renewed[64];        /* renewTime as written; only ever compared for equality */
     char primary_addr[LEASE_TEXT];
+    char uid[64];   /* of the holder's pod; "" when it is not told */
     uint64_t epoch; /* leaseTransitions */
     uint64_t system_id;
     uint64_t served; /* epoch; 0: none */
@@ -78,6 +80,7 @@ enum { LEASE_NOTES = 6 };
  */
 typedef struct LeaseClaim {
     const char *name, *ns, *cluster, *holder;
+    const char *uid; /* of the holder's pod; NULL: not told */
     const char *addr;
     const char *sync; /* the annotation's text; NULL: as it is */
     uint64_t epoch, system_id, served;

@@ -27,6 +27,7 @@ static LeaseClaim claim_of(const Member *m, uint64_t epoch)
                         .ns = c->ns,
                         .cluster = c->cluster,
                         .holder = c->pod,
+                        .uid = c->uid,
                         .epoch = epoch,
                         .seconds = c->lease_seconds,
                         .now_us = clock_wall_us()};

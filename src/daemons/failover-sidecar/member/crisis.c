@@ -5,8 +5,9 @@
 #include <inttypes.h>
 
 enum {
-    QUICK_WAL = 64 * 1024 * 1024, /* to be replayed */
-    AGAIN_MS = 60 * 1000,         /* not a second time within */
+    QUICK_WAL = 64 * 1024 * 1024,  /* to be replayed */
+    FULL_BYTES = 16 * 1024 * 1024, /* no room for another segment */
+    AGAIN_MS = 60 * 1000,          /* not a second time within */
     YOUNG_MS = 30 * 1000,
     SLOW_START_MS = 15 * 1000,
     STOPPED_MS = 1500, /* by a signal: a debugger may look for a moment */
@@ -67,8 +68,18 @@ bool member_frozen(const Member *m, const LpMsg *s, uint64_t now)
     return (since && now > since + STOPPED_MS) || starts_slowly(m, s, now) || deep_frozen(m->deep);
 }
 
+static void tell_full(Member *m, const char *what, uint64_t total, uint64_t used)
+{
+    if (total && total - used < FULL_BYTES)
+        member_event(m, SEV_CRITICAL, "disk.full",
+                     "the %s volume of %s is full: %" PRIu64 " of %" PRIu64 " bytes used", what,
+                     m->mc.cfg->pod, used, total);
+}
+
 void member_note_death(Member *m, const LpMsg *s)
 {
+    tell_full(m, "data", s->num[LPF_DISK_TOTAL], s->num[LPF_DISK_USED]);
+    tell_full(m, "WAL", s->num[LPF_WAL_TOTAL], s->num[LPF_WAL_USED]);
     AUTO_ARENA a = arena_new_sized(512);
     const char *end = s->num[LPF_EXIT_SIGNAL]
                           ? arena_printf(a, "signal %" PRIu64, s->num[LPF_EXIT_SIGNAL])

@@ -76,6 +76,7 @@ void member_take(Member *m)
         sync_at_takeover(durability_of(c->durability), c->replicas, c->ordinal, !m->contest.lossy);
     LeaseClaim claim = bare_claim(m);
     claim.holder = c->pod;
+    claim.uid = c->uid;
     claim.addr = ""; /* until it is out of recovery */
     claim.epoch = campaign_epoch(m->campaign);
     claim.system_id = s->num[LPF_SYSTEM_ID];

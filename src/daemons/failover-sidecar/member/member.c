@@ -185,6 +185,7 @@ static Observation observe(Member *m, uint64_t now)
                .lease_seconds = m->mc.cfg->lease_seconds,
                .replicas = m->mc.cfg->replicas,
                .pod = m->mc.cfg->pod,
+               .uid = m->mc.cfg->uid,
                .first = m->mc.cfg->ordinal == 0,
                .permit_fresh = permit_fresh(m),
                .may_restart = member_may_restart(m, now),

@@ -39,6 +39,14 @@ static LeaseView view_of_others(const Facts *f)
     return *l->primary_addr ? LEASE_OTHER : LEASE_RISING;
 }
 
+/* A pod of our name that was there before us may still run somewhere: its lease is another's. */
+static bool is_mine(const Facts *f)
+{
+    const LeaseInfo *l = f->lease;
+    return *l->holder && str_eq(l->holder, f->pod) &&
+           (!*l->uid || str_empty(f->uid) || str_eq(l->uid, f->uid));
+}
+
 static LeaseView lease_view(const Facts *f)
 {
     const LeaseInfo *l = f->lease;
@@ -46,7 +54,7 @@ static LeaseView lease_view(const Facts *f)
         return LEASE_UNKNOWN;
     if (!l->exists)
         return f->lease_age_ms > (uint64_t)f->lease_seconds * 1000 ? LEASE_GONE : LEASE_NONE;
-    if (*l->holder && str_eq(l->holder, f->pod))
+    if (is_mine(f))
         return l->system_id ? LEASE_MINE : LEASE_MINE_NEW;
     return view_of_others(f);
 }

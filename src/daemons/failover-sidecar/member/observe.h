@@ -12,7 +12,7 @@ typedef struct Facts {
     uint64_t lease_age_ms;  /* since we saw it renewed, taken, released or vanish */
     unsigned lease_seconds; /* as configured here */
     unsigned replicas;
-    const char *pod;
+    const char *pod, *uid;
     bool first;        /* ordinal 0 */
     bool permit_fresh; /* a renewal of our own leaves enough time to start */
     bool may_restart;  /* PostgreSQL, in place */
