@@ -208,7 +208,8 @@ def test_protected_refuses_without_votes(kube, cluster):
     for p in (a, b):
         p.sidecar.send_signal(signal.SIGKILL)
         p.proc.send_signal(signal.SIGKILL)
-    wait_until("it says what is missing", lambda: f"{a.name} or {b.name}" in c.readyz()[1], 30)
+    wait_until("it says what is missing", lambda: all(
+        s in c.readyz()[1] for s in ("missing", a.name, b.name)), 30)
     assert not writable(c) and spec(kube)["leaseTransitions"] == 1
     kube.edit_lease(LEASE, {"metadata": {"annotations": {"pg-swarm.io/failover":
                     '{"operation":"op-1","to":"","accept_data_loss":true}'}}})

@@ -136,7 +136,8 @@ static uint64_t least(uint64_t a, uint64_t b)
 /* For how long nothing but the others has kept us back. */
 static uint64_t open_ms(const Contest *c)
 {
-    return least(least(c->published_ms, c->over_ms), c->sealed_ms - c->seal_wait_ms);
+    return least(least(c->published_ms, c->over_ms),
+                 least(c->changed_ms, c->sealed_ms - c->seal_wait_ms));
 }
 
 /* Whoever goes before us has not taken the lease in this time: it is gone. */

@@ -53,6 +53,7 @@ typedef struct Contest {
     uint64_t published_ms; /* since our own position is out */
     uint64_t sealed_ms;    /* since our receiver is gone for good */
     uint64_t over_ms;      /* since nobody has the lease */
+    uint64_t changed_ms;   /* since the last of the others came or went */
     uint64_t seal_wait_ms; /* 0 when the holder let go by itself */
     uint64_t lease_ms;     /* one duration of the lease */
     bool lease_over;       /* free or expired: not merely late */

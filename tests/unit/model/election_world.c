@@ -96,6 +96,7 @@ static bool has_turn(const World *w, const Rules *r, unsigned i, LeaseView view)
                  .preferred = -1,
                  .published_ms = 1000000,
                  .over_ms = 1000000,
+                 .changed_ms = 1000000,
                  .sealed_ms = w->m[i].sealed_for * 100000u,
                  .seal_wait_ms = view == LEASE_FREE ? 0 : r->seal_wait * 100000u,
                  .lease_over = view != LEASE_LATE};

@@ -32,6 +32,7 @@ static Contest contest(const Position *p, unsigned self)
                      .lease_ms = 15000,
                      .sealed_ms = 1000000,
                      .over_ms = 1000000,
+                     .changed_ms = 1000000,
                      .lease_over = true};
 }
 
@@ -87,6 +88,8 @@ static void best_takes_at_once(void **state)
     assert_int_equal(r.again, CONTEST_GRACE_MS);
     c.published_ms = CONTEST_GRACE_MS; /* the first did not: it is gone */
     assert_int_equal(contest_verdict(&c).verdict, CONTEST_TAKE);
+    c.changed_ms = 0; /* the first has only just come */
+    assert_int_equal(contest_verdict(&c).again, CONTEST_GRACE_MS);
     c.over_ms = 0; /* the lease ends only now: so long it could not */
     assert_int_equal(contest_verdict(&c).again, CONTEST_GRACE_MS);
 }

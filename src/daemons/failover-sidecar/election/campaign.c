@@ -26,6 +26,8 @@ struct Campaign {
     uint64_t sealed_at;    /* and the receiver is gone, the position taken */
     uint64_t published_at;
     uint64_t handed_at;
+    uint32_t votes; /* as last seen, and since when */
+    uint64_t changed_at;
     Position own;
     char *own_text;
     unsigned poll_ms;
@@ -150,12 +152,13 @@ static void track_seal(Campaign *c, const CampaignView *v)
 
 /* ---- the contest ---- */
 
-/* Who let go knows that it has more than we: it comes back, and is waited for. */
+/* Who let go knows that it has more than we, if only its last checkpoint (lsn is where that
+ * begins): it comes back, and is waited for, else it would have to be rewound. */
 static bool below_floor(const Campaign *c, const LeaseReleased *r)
 {
     return r->is && r->clean &&
            (c->own.timeline < r->timeline ||
-            (c->own.timeline == r->timeline && c->own.received < r->lsn));
+            (c->own.timeline == r->timeline && c->own.received <= r->lsn));
 }
 
 static void weigh_votes(Campaign *c, const CampaignView *v, Contest *k)
@@ -218,6 +221,10 @@ static unsigned hold_contest(Campaign *c, const CampaignView *v)
     if (!c->published_at || !is_crisis(v->view))
         return 0;
     Contest k = contest_now(c, v, at);
+    if (contest_votes(&k) != c->votes)
+        c->changed_at = v->now;
+    c->votes = contest_votes(&k);
+    k.changed_ms = v->now - c->changed_at;
     weigh_votes(c, v, &k);
     c->result = contest_verdict(&k);
     c->again = c->result.again;

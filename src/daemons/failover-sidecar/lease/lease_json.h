@@ -22,7 +22,8 @@ enum { LEASE_TEXT = 256, LEASE_SYNC = 1536 };
 #define LEASE_A_FAILOVER "pg-swarm.io/failover"
 
 /* The holder let go by itself: {"by":POD,"reason":TEXT,"lsn":"0/..","timeline":N,
- * "clean":true}; clean: PostgreSQL was shut down, and lsn is the end of its WAL. */
+ * "clean":true}; clean: PostgreSQL was shut down, and lsn is where its last checkpoint
+ * begins: whoever has more has all. */
 typedef struct LeaseReleased {
     bool is, clean;
     char by[LEASE_TEXT], reason[LEASE_TEXT];

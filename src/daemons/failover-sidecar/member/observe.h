@@ -21,7 +21,7 @@ typedef struct Facts {
     bool held; /* by an operation */
 } Facts;
 
-enum { GAVE_MS = 5000 }; /* whoever let go of the lease lets the others go first */
+enum { GAVE_MS = 2000 }; /* whoever let go of the lease lets the others go first */
 
 /* Without what the campaign sees: IF_SEALED, IF_SETTLED, IF_CUT, IF_TOLD, IF_CURRENT, IF_TURN,
  * IF_ENTITLED, IF_READY. */
