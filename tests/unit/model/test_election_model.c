@@ -8,7 +8,7 @@
  * With two members the search is complete up to the next epoch, with three it is cut after a number
  * of states. Time is in ticks. Whoever does not step is frozen. Who has the turn does not wait for
  * the others: that allows more than the real contest does. */
-#include "election_world.c"
+#include "election_world.inc"
 
 #include <setjmp.h>
 #include <stdarg.h>
