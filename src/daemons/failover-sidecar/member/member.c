@@ -380,13 +380,25 @@ static void step(void *ctx)
         arm(m, clock_boot_ms());
 }
 
+/* What a client is told who comes at the wrong time: no reason for an end of the server. */
+static bool is_for_a_client(const char *fatal)
+{
+    static const char *const TOLD[] = {"FATAL:  the database system is ", "FATAL:  sorry, ",
+                                       "FATAL:  terminating connection ",
+                                       "FATAL:  remaining connection slots "};
+    for (size_t i = 0; i < sizeof TOLD / sizeof *TOLD; i++)
+        if (str_starts(fatal, TOLD[i]))
+            return true;
+    return false;
+}
+
 static void on_line(void *ctx, const char *line, uint64_t dropped)
 {
     Member *m = ctx;
     const char *fatal = strstr(line, "FATAL:");
     if (!fatal)
         fatal = strstr(line, "PANIC:");
-    if (fatal)
+    if (fatal && !is_for_a_client(fatal))
         snprintf(m->fatal, sizeof m->fatal, "%s", fatal);
     if (rejoin_log_line(m->rejoin, line))
         member_kick(m);
