@@ -43,8 +43,12 @@ static void die(const char *what)
 /* The last thing that a server said beside its answers; "": nothing. */
 typedef char Notice[160];
 
+/* A server that ends the session says FATAL between two statements, also right behind an
+ * acknowledgement: that takes nothing back. A WARNING may. */
 static void on_notice(void *notice, const char *text)
 {
+    if (strncmp(text, "FATAL", 5) == 0)
+        return;
     snprintf(notice, sizeof(Notice), "%s", text);
 }
 
