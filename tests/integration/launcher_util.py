@@ -194,16 +194,25 @@ def pg_root(major):
     root = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")),
                         f"pgswarm/images/postgres-{major}")
     there = os.access(f"{root}/usr/lib/postgresql/{major}/bin/postgres", os.X_OK)
-    return root if there and os.geteuid() == 0 and shutil.which("bwrap") else None
+    return root if there and os.geteuid() == 0 else None
+
+
+# One exec after the other, so that the launcher has the pid that was started.
+INSIDE = """set -e
+root=$1 base=$2 programs=$3; shift 3
+mount -t tmpfs none /mnt; cd /mnt; mkdir usr etc dev proc tmp; chmod 1777 tmp
+for d in bin sbin lib lib64; do ln -s usr/$d $d; done
+for d in usr etc; do mount --rbind "$root/$d" $d; done
+for d in dev proc; do mount --rbind /$d $d; done
+for f in passwd group; do mount --bind /etc/$f etc/$f; done
+for d in "$base" "$programs"; do mkdir -p "./$d"; mount --bind "$d" "./$d"; done
+exec chroot /mnt "$@"
+"""
 
 
 def inside(root, base):
     """A command in front of another, which then sees that root, and `base` and the programs at their own places."""
-    links = [w for d in ("bin", "sbin", "lib", "lib64") for w in ("--symlink", f"usr/{d}", f"/{d}")]
-    return ["bwrap", "--ro-bind", f"{root}/usr", "/usr", *links, "--ro-bind", f"{root}/etc", "/etc",
-            "--ro-bind", "/etc/passwd", "/etc/passwd", "--ro-bind", "/etc/group", "/etc/group",
-            "--dev-bind", "/dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--bind", base, base,
-            "--ro-bind", os.path.abspath(BIN), os.path.abspath(BIN), "--"]
+    return ["unshare", "--mount", "sh", "-c", INSIDE, "sh", root, base, os.path.abspath(BIN)]
 
 
 class Node:
