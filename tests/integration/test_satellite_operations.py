@@ -27,6 +27,7 @@ class World:
         self.upstream, self.started = [None, 0, 0], [1, 1, 1]
         self.orders, self.hooks, self.refuse, self.lag = [], {}, refuse or {}, lag
         self.cars, self.alive, self.stop = [None] * 3, [True] * 3, False
+        self.starting = set()  # whom the primary still lists, though they do not stream any more
         self.token = passwords(env.get("secret", "prod-pg-secret"))["sidecar-stream-token"]
         self.label(0)
         self.threads = [threading.Thread(target=self.play, args=(i,), daemon=True) for i in range(3)]
@@ -133,7 +134,7 @@ class World:
                             output=st, lease_holder=f"prod-pg-{self.holder}", lease_epoch=self.epoch,
                             handover_operation=self.handover, paused=self.paused, started_at_us=self.started[i] * 1000)
         if st == "standby" and up is not None:
-            r.upstream, r.streaming = f"prod-pg-{up}", self.state[up] == "primary"
+            r.upstream, r.streaming = f"prod-pg-{up}", self.state[up] == "primary" and i not in self.starting
         if st == "primary":
             for k in range(3):
                 if self.state[k] == "standby" and self.upstream[k] == i and self.alive[k]:
@@ -311,6 +312,27 @@ def test_refusals_change_nothing(env, world):  # noqa: F811
     env.central.stream().send(operation_step=S.OperationStep(operation_id="nobody-knows", verb=2))
     assert "not known at this site" in result(env, "nobody-knows").error
     assert w.orders == [] and w.whole()
+
+
+def test_nobody_was_named_and_one_is_fit(env, world):  # noqa: F811
+    w = world()
+    w.starting = {1}
+    ask(env, "op-1")
+    r = result(env, "op-1")
+    assert (r.outcome, r.target_pod, w.holder) == ("done", "prod-pg-2", 2), r
+    # Nobody is, for as long as the step may take: who is not, and why.
+    w.starting, orders = {0, 1}, len(w.orders)
+    ask(env, "op-2")
+    r = result(env, "op-2")
+    assert r.outcome == "rolled_back" and len(w.orders) == orders, r
+    for text in ("nothing was changed", "nobody is fit", "prod-pg-0 does not stream", "prod-pg-1 does not stream"):
+        assert text in r.error, r
+    # One comes meanwhile.
+    ask(env, "op-3")
+    wait_until("both were looked at", lambda: record(env)["id"] == "op-3")
+    w.starting = {1}
+    r = result(env, "op-3")
+    assert (r.outcome, r.target_pod) == ("done", "prod-pg-0"), r
 
 
 def test_a_refused_handover_is_rolled_back(env, world):  # noqa: F811

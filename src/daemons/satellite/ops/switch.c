@@ -142,17 +142,23 @@ static bool is_sync(const Follower *f)
     return str_eq(f->sync_state, "sync") || str_eq(f->sync_state, "quorum");
 }
 
+/* Fit is who is so by the primary's word and by its own: right after a failover the primary may
+ * still list somebody who has just gone. Whoever has not said anything yet is waited for. */
 static void choose_target(Op *op, const Sight *old)
 {
     SwCandidate c[64];
     const char *there[64];
     size_t n = 0, members = op_members(op, there, 64);
     for (size_t i = 0; i < members; i++) {
+        const Sight *s = op_sight(op, there[i]);
         const Follower *f = follower_of(old, there[i]);
-        if (!f || str_eq(there[i], old->pod))
+        if (!s->ok && !*s->error)
+            return;
+        if (!f || s == old)
             continue;
         int64_t lag = lag_of(old, f);
-        c[n] = (SwCandidate){.pod = there[i], .fit = lag >= 0, .sync = is_sync(f)};
+        bool fit = lag >= 0 && view_target(op, s) == TGT_STREAMS;
+        c[n] = (SwCandidate){.pod = there[i], .fit = fit, .sync = is_sync(f)};
         c[n].lag_bytes = lag;
         c[n].ordinal = (unsigned)i;
         n++;
@@ -178,10 +184,9 @@ static bool know_both(Op *op)
     if (!old->ok || !old->r.running)
         return false;
     /* Asked to make the leader the leader: the table says that it leads already. */
-    if (!*op->r.old) {
+    if (!str_eq(op->r.old, old->pod))
         op->r.old = arena_strdup(op->a, old->pod);
-        op->r.timeline = old->r.timeline_id;
-    }
+    op->r.timeline = old->r.timeline_id;
     if (!*op->r.target)
         choose_target(op, old);
     return *op->r.target;
@@ -225,11 +230,8 @@ static const char *detail_of(Op *op, SwStep step)
     return "";
 }
 
-static const char *target_trouble(Op *op)
+static const char *trouble_of(Op *op, const Sight *t)
 {
-    const Sight *t = sight_of(op, op->r.target);
-    if (!t)
-        return "nobody is fit to lead";
     if (!t->ok)
         return op_text(op, "%s: %s", t->pod, *t->error ? t->error : "no answer yet");
     if (t->r.is_fenced)
@@ -239,7 +241,20 @@ static const char *target_trouble(Op *op)
                        op->r.timeline);
     if (t->r.in_recovery && !t->r.streaming)
         return op_text(op, "%s does not stream (%s)", t->pod, t->r.output);
+    if (t->r.in_recovery && !str_eq(t->r.upstream, op->r.old))
+        return op_text(op, "%s follows %s", t->pod, str_or(t->r.upstream, "nobody"));
     return op_text(op, "%s is %s", t->pod, t->r.output);
+}
+
+static const char *target_trouble(Op *op)
+{
+    const char *there[64], *text = "nobody is fit to lead";
+    if (*op->r.target)
+        return trouble_of(op, op_sight(op, op->r.target));
+    for (size_t i = 0, n = op_members(op, there, 64); i < n; i++)
+        if (!str_eq(there[i], op->r.old))
+            text = op_text(op, "%s; %s", text, trouble_of(op, op_sight(op, there[i])));
+    return text;
 }
 
 /* The table's clause, with the names and figures that belong to it. */
