@@ -52,8 +52,8 @@ check-e2e: all $(TEST_PROGRAMS) ## the whole chain in a sandbox, and the core sc
 chaos: all $(TEST_PROGRAMS) ## all scenarios; with N=100 [SEED=..] random faults, a row each
 	$(E2E_ENV) $(if $(N),tests/e2e/chaos $(N) $(SEED),tests/e2e/scenario)
 
-check-kube: all ## a real Kubernetes (KUBECONFIG, or KREAL_PREFIX with kube-real): images, manifests, two clusters
-	PGSWARM_BIN=$(abspath $(B)/bin) $(PYTHON) tests/kube/run $(KUBETESTS)
+check-kube: all $(TEST_PROGRAMS) ## a real Kubernetes (KUBECONFIG, or KREAL_PREFIX with kube-real): images, manifests, two clusters
+	$(E2E_ENV) $(PYTHON) tests/kube/run $(KUBETESTS)
 
 check-conformance: all ## the sandbox answers as a real API server did, whose answers are recorded
 	PGSWARM_BIN=$(abspath $(B)/bin) tests/conformance/conformance check

@@ -25,6 +25,8 @@ def test_every_file_names_itself():
     for s in map(load, specs()):
         assert os.path.basename(s.path) == f"{s.number}-{s.name}.spec" and s.why, s.path
         assert set(s.tags) <= {"core", "chaos", "kube"} and s.tags, f"{s.path}: tags"
+        asks_sandbox = any("sandbox" in line.args for step in s.steps for line in step.lines)
+        assert not (asks_sandbox and "kube" in s.tags), f"{s.path}: no Kubernetes has the faults of the sandbox"
 
 
 @pytest.mark.parametrize("text, says", [

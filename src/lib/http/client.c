@@ -80,12 +80,19 @@ static const struct {
 /* ---- libcurl's sockets and timer on our loop ---- */
 
 static void after_curl(HttpClient *c);
+static Watch *watch_find(HttpClient *c, curl_socket_t fd);
+
+/* libcurl 7.88 forgets a stream for which another one of the same HTTP/2 connection has read: its
+ * owner would hear of it with the next bytes, or a second later. Asked again, all of them look. */
+enum { LOOKS = 3 };
 
 static void drive(HttpClient *c, curl_socket_t fd, int mask)
 {
     int running;
     c->busy++;
     curl_multi_socket_action(c->multi, fd, mask, &running);
+    for (int i = 1; i < LOOKS && (mask & CURL_CSELECT_IN) && watch_find(c, fd); i++)
+        curl_multi_socket_action(c->multi, fd, CURL_CSELECT_IN, &running);
     after_curl(c);
 }
 

@@ -50,9 +50,9 @@ class KubeApi:
 
 
 class Cluster:
-    def __init__(self, sandbox, name, site="edge-a", durability="performance"):
+    def __init__(self, sandbox, name, site="edge-a", ns=NS, durability="performance"):
         self.durability = durability
-        self.sandbox, self.short, self.site = sandbox, name, site
+        self.sandbox, self.short, self.site, self.ns = sandbox, name, site, ns
         self.name = f"{name}@{site}"
         self.api = KubeApi(sandbox, site)
         self.dsn = sandbox.ctl("cluster", "dsn", self.name).stdout.strip()
@@ -63,7 +63,7 @@ class Cluster:
 
     def pods(self):
         """name -> {ip, role, ready}; {} while the API is away."""
-        seen = self.api.get(f"/api/v1/namespaces/{NS}/pods?labelSelector=pg-swarm.io/cluster%3D{self.short}")
+        seen = self.api.get(f"/api/v1/namespaces/{self.ns}/pods?labelSelector=pg-swarm.io/cluster%3D{self.short}")
         out = {}
         for p in (seen or {}).get("items", []):
             conditions = {c["type"]: c["status"] for c in p.get("status", {}).get("conditions", [])}
@@ -82,12 +82,12 @@ class Cluster:
         return sorted(n for n, p in self.pods().items() if p["role"] == "replica")
 
     def lease(self):
-        o = self.api.get(f"/apis/coordination.k8s.io/v1/namespaces/{NS}/leases/{self.short}-leader")
+        o = self.api.get(f"/apis/coordination.k8s.io/v1/namespaces/{self.ns}/leases/{self.short}-leader")
         return (o or {}).get("spec", {})
 
     def sync(self):
         """What the lease says about who must have a row; {} when it says nothing."""
-        o = self.api.get(f"/apis/coordination.k8s.io/v1/namespaces/{NS}/leases/{self.short}-leader")
+        o = self.api.get(f"/apis/coordination.k8s.io/v1/namespaces/{self.ns}/leases/{self.short}-leader")
         notes = (o or {}).get("metadata", {}).get("annotations", {})
         return json.loads(notes.get("pg-swarm.io/sync", "{}"))
 
@@ -119,10 +119,8 @@ class Cluster:
         self.link = None
 
     def in_site(self, *argv):
-        """The command line that runs argv in the site's network."""
-        pid = self.sandbox.pids()[f"site {self.site}"]
-        enter = ["nsenter", "-t", str(pid), "-n"] + (["-U", "--preserve-credentials"] if os.getuid() else [])
-        return [*enter, *argv]
+        """The command line that runs argv where the pods' addresses are reachable."""
+        return self.sandbox.in_site(self.site, argv)
 
     def libpq_env(self):
         return dict(self.sandbox.env, PGPASSWORD=self.password, PGUSER="postgres", PGDATABASE="postgres",

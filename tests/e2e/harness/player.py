@@ -35,10 +35,10 @@ class Player:
                 if self.ask:
                     self.ask(step)
                 self.play_step(step)
-            self.c.sandbox.ctl("sandbox", "heal", "--all", check=False)
+            self.c.sandbox.heal()
             return self.judge()
         finally:
-            self.c.sandbox.ctl("sandbox", "heal", "--all", check=False)
+            self.c.sandbox.heal()
             for job in self.jobs.values():
                 job.kill()
             if self.load:
@@ -105,7 +105,7 @@ class Player:
             return replicas[int(m[1]) - 1] if len(replicas) >= int(m[1]) else None
         if name == "epoch":
             return str(self.c.lease().get("leaseTransitions"))
-        return {"cluster": self.c.name, "name": self.c.short, "site": self.c.site, "ns": "databases"}.get(name)
+        return {"cluster": self.c.name, "name": self.c.short, "site": self.c.site, "ns": self.c.ns}.get(name)
 
     def events(self):
         out = self.c.sandbox.ctl("events", "--cluster", self.c.name, "--limit", "500", "-o", "json", check=False)
@@ -145,7 +145,7 @@ class Player:
 
     def do_kubectl(self, args, line):
         opt = [args.pop(0)] if args[0].startswith("exit=") else []
-        self.run(["kubectl"], [*opt, "-n", "databases", *args], env=self.c.sandbox.kube_env(self.c.site))
+        self.run(["kubectl"], [*opt, "-n", self.c.ns, *args], env=self.c.sandbox.kube_env(self.c.site))
 
     def do_sql(self, args, line):
         if self.c.sql(" ".join(args[1:]), args[0]) is None:

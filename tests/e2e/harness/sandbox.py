@@ -64,6 +64,15 @@ class Sandbox:
         return {p["name"]: p.get("pid") for p in
                 json.loads(self.ctl("sandbox", "status", "-o", "json", check=False).stdout)["items"]}
 
+    def in_site(self, site, argv):
+        """The command line that runs argv in the network of the site."""
+        pid = self.pids()[f"site {site}"]
+        enter = ["nsenter", "-t", str(pid), "-n"] + (["-U", "--preserve-credentials"] if os.getuid() else [])
+        return [*enter, *argv]
+
+    def heal(self):
+        self.ctl("sandbox", "heal", "--all", check=False)
+
     def logs(self):
         """The end of every log, for a failed run."""
         out = []

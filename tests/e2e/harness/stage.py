@@ -51,7 +51,7 @@ class Stage:
                self.sandbox.ctl("events", "--cluster", c.name, "--limit", "60", check=False).stdout]
         for pod in sorted(c.pods()):
             for container in ("failover", "postgres"):
-                p = self.sandbox.kubectl(c.site, "-n", clusters.NS, "logs", pod, "-c", container, "--tail", "600",
+                p = self.sandbox.kubectl(c.site, "-n", c.ns, "logs", pod, "-c", container, "--tail", "600",
                                          check=False)
                 lines = [x for x in p.stdout.splitlines() if "swarm_probe" not in x and "read-only trans" not in x]
                 out.append(f"--- {pod} {container}\n" + "\n".join(lines[-60:]))
