@@ -201,6 +201,19 @@ SyncSet sync_at_takeover(Durability mode, unsigned replicas, unsigned self, bool
     return s;
 }
 
+SyncElectors sync_electors(const char *text, const char *base, Durability mode, unsigned replicas,
+                           int holder)
+{
+    SyncElectors e = {.old = holder >= 0 ? (unsigned)holder : SYNC_MEMBERS};
+    if (!sync_json_parse(text, base, &e.rec))
+        e.rec = sync_at_takeover(mode, replicas, e.old, true);
+    if (!bit(e.old) || (e.rec.members & bit(e.old))) {
+        e.old = SYNC_MEMBERS;
+        e.rec.members |= others(replicas, e.old);
+    }
+    return e;
+}
+
 SyncVotes sync_votes(const SyncSet *rec, unsigned old, uint32_t sealed)
 {
     uint32_t electors = rec->members | bit(old);

@@ -58,6 +58,16 @@ typedef struct SyncVotes {
     unsigned have, need; /* R, and the least R with R + W > N; need 0: no proof is possible */
     uint32_t missing;    /* whose votes would help */
 } SyncVotes;
+/* What an election goes by. */
+typedef struct SyncElectors {
+    SyncSet rec;
+    unsigned old; /* who wrote it; SYNC_MEMBERS: not known, so nobody's vote alone is enough */
+} SyncElectors;
+/* text: the lease's record; holder: who has the lease or let go of it, -1: nobody of ours. Without
+ * a record the profile's rule counts, as at a takeover. A holder that the record names as a
+ * follower did not write it; then, and without a holder, every member counts. */
+SyncElectors sync_electors(const char *text, const char *base, Durability mode, unsigned replicas,
+                           int holder);
 /* rec: the record of the lease as it is compared-and-swapped. old: ordinal of who wrote it, whose
  * own sealed vote counts as well; sealed: the votes, the winner's own included. */
 SyncVotes sync_votes(const SyncSet *rec, unsigned old, uint32_t sealed);

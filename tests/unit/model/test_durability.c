@@ -131,6 +131,38 @@ static void test_votes(void **state)
     assert_false(sync_votes(&DEGRADED, 0, 6).proven);
 }
 
+/* Whose record it is that an election goes by. */
+static void test_electors(void **state)
+{
+    (void)state;
+    const char *text =
+        "{\"mode\":\"protected\",\"k\":1,\"names\":[\"db-1\",\"db-2\"],\"degraded\":false}";
+    SyncElectors e = sync_electors(text, "db", DURABILITY_PROTECTED, 3, 0);
+    assert_int_equal(e.old, 0);
+    assert_true(sync_votes(&e.rec, e.old, 1).proven);
+    /* The lease is gone, or its holder's name is nobody's, or that of a follower: no vote is enough
+     * alone, whoever's it is. */
+    const struct {
+        const char *text;
+        int holder;
+    } unknown[] = {{"", -1}, {text, -1}, {text, 1}};
+    for (size_t i = 0; i < 3; i++) {
+        e = sync_electors(unknown[i].text, "db", DURABILITY_PROTECTED, 3, unknown[i].holder);
+        for (uint32_t sealed = 1; sealed < 8; sealed++) {
+            SyncVotes v = sync_votes(&e.rec, e.old, sealed);
+            assert_true(v.wanted);
+            assert_int_equal(v.proven, __builtin_popcount(sealed) >= 2);
+        }
+    }
+    /* A lease that was made again has no record yet. */
+    e = sync_electors("", "db", DURABILITY_PROTECTED, 3, 0);
+    assert_true(sync_votes(&e.rec, e.old, 2).wanted);
+    assert_false(sync_votes(&e.rec, e.old, 2).proven);
+    assert_true(sync_votes(&e.rec, e.old, 1).proven);
+    e = sync_electors("", "db", DURABILITY_PERFORMANCE, 3, -1);
+    assert_false(sync_votes(&e.rec, e.old, 2).wanted);
+}
+
 /* Whatever a set of writers was enough for, a proven election holds one of them (or the old
  * primary): over every set of up to five members. */
 static void test_votes_meet_writes(void **state)
@@ -391,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_weaker),
         cmocka_unit_test(test_votes),
         cmocka_unit_test(test_votes_meet_writes),
+        cmocka_unit_test(test_electors),
         cmocka_unit_test(test_plan_each_mode),
         cmocka_unit_test(test_first_record),
         cmocka_unit_test(test_protected_never_lets_go),

@@ -165,26 +165,16 @@ static void weigh_votes(Campaign *c, const CampaignView *v, Contest *k)
 {
     AUTO_ARENA a = arena_new_sized(512);
     const Config *cfg = c->cc.cfg;
-    SyncSet rec = {0};
-    unsigned old = cfg->ordinal;
     int who = config_ordinal(cfg, v->lease->released.is ? v->lease->released.by : v->lease->holder);
-    if (who >= 0)
-        old = (unsigned)who;
-    bool has = sync_json_parse(v->lease->sync, cfg->base, &rec);
-    if (!v->lease->exists) { /* nobody knows who led: all of them count */
-        rec = sync_at_takeover(durability_of(cfg->durability), cfg->replicas, cfg->ordinal, true);
-        has = true;
-        old = cfg->ordinal;
-    }
-    if (!has)
-        return;
-    SyncVotes votes = sync_votes(&rec, old, contest_backing(k));
+    SyncElectors e = sync_electors(v->lease->sync, cfg->base, durability_of(cfg->durability),
+                                   cfg->replicas, who);
+    SyncVotes votes = sync_votes(&e.rec, e.old, contest_backing(k));
     c->proven = k->proven = votes.proven;
     if (votes.wanted && !votes.proven)
         snprintf(c->why, sizeof c->why, "waiting: %s", sync_votes_text(a, &votes, cfg->base));
-    k->mood = !votes.wanted                      ? CONTEST_ASYNC
-              : rec.mode == DURABILITY_PROTECTED ? CONTEST_PROOF
-                                                 : CONTEST_WISHED;
+    k->mood = !votes.wanted                        ? CONTEST_ASYNC
+              : e.rec.mode == DURABILITY_PROTECTED ? CONTEST_PROOF
+                                                   : CONTEST_WISHED;
 }
 
 static Contest contest_now(Campaign *c, const CampaignView *v, Position at[CONTEST_MEMBERS])
