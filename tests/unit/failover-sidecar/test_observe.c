@@ -132,6 +132,71 @@ static void incarnations(void **state)
     assert_int_equal(member_observe(&f).lease, LEASE_MINE);
 }
 
+/* The pod that was to begin the cluster was deleted meanwhile: its successor begins it. */
+static void begun_by_another_incarnation(void **state)
+{
+    (void)state;
+    LeaseInfo l = {.exists = true, .holder = "a-0", .uid = "first", .epoch = 1, .seconds = 15};
+    LpMsg m = {.type = LP_STATE};
+    m.num[LPF_DATA] = LP_DATA_EMPTY;
+    Facts f = {.launcher = &m,
+               .lease = &l,
+               .lease_known = true,
+               .pod = "a-0",
+               .uid = "second",
+               .lease_seconds = 15,
+               .first = true};
+    assert_int_equal(member_observe(&f).lease, LEASE_OTHER_NEW);
+    f.lease_age_ms = 15001;
+    Observation o = member_observe(&f);
+    assert_int_equal(o.lease, LEASE_MINE_NEW);
+    assert_int_equal(member_decide(&o).action, ACT_RENEW); /* with our uid */
+    f.pod = "a-1";
+    assert_int_equal(member_observe(&f).lease, LEASE_EXPIRED);
+}
+
+/* A first member without data never answers a deleted lease with another cluster. */
+static void no_second_cluster(void **state)
+{
+    (void)state;
+    LeaseInfo l = {0};
+    LpMsg m = {.type = LP_STATE};
+    m.num[LPF_DATA] = LP_DATA_EMPTY;
+    Facts f = {.launcher = &m,
+               .lease = &l,
+               .lease_known = true,
+               .pod = "a-0",
+               .lease_seconds = 15,
+               .first = true};
+    Observation o = member_observe(&f);
+    assert_int_equal(member_decide(&o).action, ACT_CREATE_LEASE);
+    f.established = true;
+    o = member_observe(&f);
+    assert_int_equal(member_decide(&o).action, ACT_NONE);
+}
+
+/* Removing old folders may take minutes: whoever leads does not wait for that. */
+static void forgetting(void **state)
+{
+    (void)state;
+    LpMsg m = launcher_of(LP_DATA_READY, LP_ROLE_PRIMARY, 4);
+    m.num[LPF_JOB] = LP_JOB_FORGET;
+    LeaseInfo l = {.exists = true, .holder = "a-0", .epoch = 4, .system_id = 77, .seconds = 15};
+    Facts f = {.launcher = &m,
+               .lease = &l,
+               .lease_known = true,
+               .pod = "a-0",
+               .may_restart = true,
+               .permit_fresh = true};
+    Observation o = member_observe(&f);
+    assert_int_equal(member_decide(&o).action, ACT_START_PRIMARY);
+    snprintf(l.holder, sizeof l.holder, "a-1");
+    snprintf(l.primary_addr, sizeof l.primary_addr, "h:1");
+    f.lease_seconds = 15;
+    o = member_observe(&f);
+    assert_true(o.job && o.lease == LEASE_OTHER);
+}
+
 static void following(void **state)
 {
     (void)state;
@@ -162,8 +227,15 @@ static void following(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(observations), cmocka_unit_test(ages),         cmocka_unit_test(released),
-        cmocka_unit_test(times),        cmocka_unit_test(incarnations), cmocka_unit_test(following),
+        cmocka_unit_test(observations),
+        cmocka_unit_test(ages),
+        cmocka_unit_test(released),
+        cmocka_unit_test(times),
+        cmocka_unit_test(incarnations),
+        cmocka_unit_test(following),
+        cmocka_unit_test(begun_by_another_incarnation),
+        cmocka_unit_test(no_second_cluster),
+        cmocka_unit_test(forgetting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,6 +177,7 @@ static Observation observe(Member *m, uint64_t now)
     const LeaseInfo *l = lease_info(m->lease);
     unsigned seconds = lease_duration(l, m->mc.cfg->lease_seconds);
     uint64_t age = lease_age_ms(m->lease);
+    m->established |= l->system_id != 0;
     Facts f = {.launcher = s,
                .lease = l,
                .lease_known = lease_known(m->lease),
@@ -187,6 +188,7 @@ static Observation observe(Member *m, uint64_t now)
                .pod = m->mc.cfg->pod,
                .uid = m->mc.cfg->uid,
                .first = m->mc.cfg->ordinal == 0,
+               .established = m->established,
                .permit_fresh = permit_fresh(m),
                .may_restart = member_may_restart(m, now),
                .rogue = instance_rogue(m->instance),
@@ -319,7 +321,7 @@ static void sooner(uint64_t *wait, uint64_t ms)
 /* Ages at which the view of the lease changes. */
 static void arm_lease(const Member *m, uint64_t *wait)
 {
-    if (!lease_known(m->lease) || str_eq(lease_info(m->lease)->holder, m->mc.cfg->pod))
+    if (!lease_known(m->lease) || m->seen == LEASE_MINE || m->seen == LEASE_MINE_NEW)
         return;
     unsigned seconds = lease_duration(lease_info(m->lease), m->mc.cfg->lease_seconds);
     const uint64_t limits[] = {GAVE_MS, lease_late_ms(seconds) + 1, (uint64_t)seconds * 1000 + 1};

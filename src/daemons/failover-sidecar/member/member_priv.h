@@ -61,8 +61,9 @@ struct Member {
     /* Elections. */
     Campaign *campaign;
     Strip *strip;
-    Deep *deep;     /* while PostgreSQL is up */
-    LeaseView seen; /* of the last step */
+    Deep *deep;       /* while PostgreSQL is up */
+    LeaseView seen;   /* of the last step */
+    bool established; /* the lease had a cluster once, since this process started */
     PgView pg;
     bool stop_under_way;   /* STOP_NOW, KILL: beside any other action */
     int stale;             /* ordinal of who was primary before us; -1: not known */

@@ -39,12 +39,15 @@ static LeaseView view_of_others(const Facts *f)
     return *l->primary_addr ? LEASE_OTHER : LEASE_RISING;
 }
 
-/* A pod of our name that was there before us may still run somewhere: its lease is another's. */
+/* A pod of our name that was there before us may still run somewhere: its lease is another's. But
+ * when it went before there was a cluster, nobody else can begin one. */
 static bool is_mine(const Facts *f)
 {
     const LeaseInfo *l = f->lease;
-    return *l->holder && str_eq(l->holder, f->pod) &&
-           (!*l->uid || str_empty(f->uid) || str_eq(l->uid, f->uid));
+    if (!*l->holder || !str_eq(l->holder, f->pod))
+        return false;
+    bool over = f->lease_age_ms > (uint64_t)lease_duration(l, f->lease_seconds) * 1000;
+    return !*l->uid || str_empty(f->uid) || str_eq(l->uid, f->uid) || (!l->system_id && over);
 }
 
 static LeaseView lease_view(const Facts *f)
@@ -144,15 +147,20 @@ static unsigned lease_flags(const Facts *f, const Observation *o)
     return flags;
 }
 
+/* Old folders are removed beside whatever else is done, but for a rewind or a copy. */
+static bool has_job(const LpMsg *m, LeaseView lease)
+{
+    return m && m->num[LPF_JOB] != LP_JOB_NONE &&
+           (m->num[LPF_JOB] != LP_JOB_FORGET || lease == LEASE_OTHER);
+}
+
 Observation member_observe(const Facts *f)
 {
     const LpMsg *m = f->launcher;
-    Observation o = {.lease = lease_view(f),
-                     .data = data_view(f),
-                     .pg = pg_view(m),
-                     .job = m && m->num[LPF_JOB] != LP_JOB_NONE};
+    Observation o = {.lease = lease_view(f), .data = data_view(f), .pg = pg_view(m)};
+    o.job = has_job(m, o.lease);
     o.flags = lease_flags(f, &o);
-    if (f->first)
+    if (f->first && !f->established)
         o.flags |= IF_FIRST;
     if (f->permit_fresh)
         o.flags |= IF_PERMIT;

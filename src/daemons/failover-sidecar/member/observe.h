@@ -14,6 +14,7 @@ typedef struct Facts {
     unsigned replicas;
     const char *pod, *uid;
     bool first;        /* ordinal 0 */
+    bool established;  /* a cluster was seen in the lease: nobody begins another one */
     bool permit_fresh; /* a renewal of our own leaves enough time to start */
     bool may_restart;  /* PostgreSQL, in place */
     bool rogue;        /* PostgreSQL answers that it is not in recovery */
