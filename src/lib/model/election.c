@@ -91,6 +91,8 @@ static const Row ROWS[] = {
         "this pod holds the lease, but its data is of another epoch"),
 
     /* ---- the lease is mine, and this standby is to be the primary ---- */
+    ROW(L(MINE), D(STANDBY), P(DOWN), IF_ENTITLED, IF_QUICK, STARTING, RELEASE, false,
+        "PostgreSQL ended while it was promoted here; the others go first"),
     ROW(L(MINE), D(STANDBY), P(DOWN), IF_ENTITLED, 0, PROMOTING, START_SEALED, true, NULL),
     ROW(L(MINE), D(STANDBY), P(STANDBY), IF_ENTITLED, IF_READY, PROMOTING, NONE, true,
         "what was handed over is still being replayed"),
