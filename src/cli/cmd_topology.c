@@ -65,6 +65,15 @@ static bool follows(const cJSON *primary, const cJSON *m)
     return primary && m != primary && follower_of(primary, json_str_at(m, "pod", ""));
 }
 
+/* Members report at different times: one that has just begun to stream says so first. What is not
+ * ready says why by itself. */
+static const char *unlisted(Arena *a, const cJSON *m)
+{
+    if (json_bool_at(m, "wal_receiver", false))
+        return arena_printf(a, "streams, newer than the primary's report; %s", lag_of(a, m, NULL));
+    return json_bool_at(m, "ready", false) ? "follows nobody here" : "";
+}
+
 static void draw_tree(StrBuf *b, Arena *a, const cJSON *cl)
 {
     const cJSON *m, *primary = primary_of(cl), *list = json_at(cl, "instances");
@@ -79,8 +88,8 @@ static void draw_tree(StrBuf *b, Arena *a, const cJSON *cl)
         const cJSON *f = follower_of(primary, json_str_at(m, "pod", ""));
         member_line(b, a, --left ? "├─ " : "└─ ", m, lag_of(a, m, f));
     }
-    cJSON_ArrayForEach(m, list) if (m != primary && !follows(primary, m)) member_line(
-        b, a, primary ? "·  " : "", m, primary ? "follows nobody here" : lag_of(a, m, NULL));
+    cJSON_ArrayForEach(m, list) if (m != primary && !follows(primary, m))
+        member_line(b, a, primary ? "·  " : "", m, primary ? unlisted(a, m) : lag_of(a, m, NULL));
 }
 
 static void show_text(Cli *c, const cJSON *cl)

@@ -38,7 +38,7 @@ static const char *lease_of(Arena *a, const cJSON *ha)
     if (age < 0)
         return arena_printf(a, "epoch %lld, %s", epoch, holder);
     return arena_printf(
-        a, "epoch %lld, %s, last seen renewed %.1f s before the report of %s ago; holds %lld s",
+        a, "epoch %lld, %s, renewed at most %.1f s before the report of %s ago; holds %lld s",
         epoch, holder, age / 1000, out_age(a, json_str_at(ha, "at", "")),
         (long long)json_int_at(ha, "lease_seconds", 0));
 }

@@ -119,7 +119,9 @@ def health(site, at_us=T):
         instances=[H.InstanceHealth(pod_name="prod-pg-0", role=H.INSTANCE_ROLE_PRIMARY, ha=facts, **member),
                    H.InstanceHealth(pod_name="prod-pg-1", role=H.INSTANCE_ROLE_REPLICA, **member),
                    H.InstanceHealth(pod_name="prod-pg-2", role=H.INSTANCE_ROLE_REPLICA, lag_seconds=4.5, **member),
-                   H.InstanceHealth(pod_name="prod-pg-3", error="waiting: its data is gone")]))
+                   H.InstanceHealth(pod_name="prod-pg-3", error="waiting: its data is gone"),
+                   H.InstanceHealth(pod_name="prod-pg-4", role=H.INSTANCE_ROLE_REPLICA, wal_receiver_active=True, **member),
+                   H.InstanceHealth(pod_name="prod-pg-5", role=H.INSTANCE_ROLE_REPLICA, **member)]))
 
 
 def test_show_and_topology(ctl, site):
@@ -130,7 +132,7 @@ def test_show_and_topology(ctl, site):
                  "Data loss  no: every acknowledged row is on 2 members", "Timeline   3",
                  "Fenced     prod-pg-0, by operation op-1", "Paused     no automatic failover, by ann"):
         assert line in text, text
-    assert re.search(r"Lease +epoch 7, prod-pg-0, last seen renewed 1.2 s before the report of", text)
+    assert re.search(r"Lease +epoch 7, prod-pg-0, renewed at most 1.2 s before the report of", text)
     tree = ctl.run("cluster", "topology", site.ref).stdout
     assert "Data loss  no: every acknowledged row is on 2 members" in tree
     rows = [line for line in tree.splitlines() if "prod-pg-" in line and "  TL " in line]
@@ -139,6 +141,8 @@ def test_show_and_topology(ctl, site):
     assert rows[2].startswith("└─ prod-pg-2  replica")
     assert "receive-lag 2.0 MB, replay-lag 3.0 MB (4.5 s)" in rows[2].replace("MiB", "MB")
     assert rows[3].startswith("·  prod-pg-3") and "waiting: its data is gone" in rows[3]
+    assert "follows nobody" not in rows[3]
+    assert "streams, newer than the primary's report" in rows[4] and "follows nobody here" in rows[5]
     ha = json.loads(ctl.run("cluster", "topology", site.ref, "-o", "json").stdout)["ha"]
     assert ha["failover_loss"] == "none" and ha["sync"] == "ok" and ha["epoch"] == 7
 

@@ -68,7 +68,7 @@ SCHEMA_DEF(schema_FOLLOWER, "FOLLOWER", FollowerHealth, follower_fields,
 static const FieldSpec facts_fields[] = {
     FIELD(HaFacts, lease_holder, FK_STR, .help = "Who leads, as this member sees it"),
     FIELD(HaFacts, lease_epoch, FK_I64, .help = "How often leadership has moved"),
-    FIELD(HaFacts, lease_age_ms, FK_I64, .help = "Since it was renewed; -1: never seen"),
+    FIELD(HaFacts, lease_age_ms, FK_I64, .help = "Since it was seen renewed; -1: never seen"),
     FIELD(HaFacts, lease_seconds, FK_U32, .help = "How long it holds"),
     FIELD(HaFacts, durability, FK_STR, .choices = MODES, .help = "What the profile asks for"),
     FIELD(HaFacts, sync_recorded, FK_BOOL, .help = "The lease says who must have a row"),
@@ -98,7 +98,8 @@ static const FieldSpec summary_fields[] = {
     FIELD(HaSummary, epoch, FK_I64, .help = "How often leadership has moved"),
     FIELD_AS(HaSummary, "timeline", timeline_id, FK_U32, .help = "Of the primary"),
     FIELD(HaSummary, lease_holder, FK_STR, .help = "Who leads"),
-    FIELD(HaSummary, lease_age_ms, FK_I64, .help = "Since it was renewed, at `at`; -1: unknown"),
+    FIELD(HaSummary, lease_age_ms, FK_I64,
+          .help = "It was renewed at most so long before `at`; -1: unknown"),
     FIELD(HaSummary, lease_seconds, FK_U32, .help = "How long it holds"),
     FIELD_AS(HaSummary, "failover_loss", loss, FK_STR, .choices = LOSS,
              .help = "Would a failover now lose acknowledged rows: none, possible, nobody (there "

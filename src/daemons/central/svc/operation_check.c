@@ -1,5 +1,7 @@
 #include "svc/operation_check.h"
 
+#include "core/clock.h"
+
 enum { PLAN_DAYS_MAX = 366 };
 
 static const ApiInstance *instance_of(const OperationFacts *f, const char *pod)
@@ -68,11 +70,13 @@ static void check_new_primary(const Check *c)
 static void check_switchover(const Check *c)
 {
     const ApiOperationInput *in = c->in;
+    char at[CLOCK_RFC3339_LEN + 1];
     check_new_primary(c);
+    clock_rfc3339(at, in->at);
     if (in->at && in->at <= c->f->now_us)
-        field_error(c->errs, "at", "a time that is over", "a time to come");
+        field_error(c->errs, "at", at, "a time to come, this one is over");
     else if (in->at > c->f->now_us + (int64_t)PLAN_DAYS_MAX * 86400 * 1000000)
-        field_error(c->errs, "at", "further away", "within %d days", (int)PLAN_DAYS_MAX);
+        field_error(c->errs, "at", at, "within %d days", (int)PLAN_DAYS_MAX);
     if (in->at && in->interactive)
         field_error(c->errs, "interactive", "true",
                     "nothing with `at`: nobody is there to say continue at that time");

@@ -66,11 +66,11 @@ void rejoin_note(Rejoin *r, const char *kind, const char *did)
 {
     const Run *run = r->run;
     char saw[400], mine[LSN_TEXT_MAX], fork[LSN_TEXT_MAX];
-    snprintf(saw, sizeof saw,
-             "here: timeline %" PRIu32 " to %s%s; %s: timeline %" PRIu32 ", left ours at %s",
+    snprintf(saw, sizeof saw, "here: timeline %" PRIu32 " to %s%s; %s: timeline %" PRIu32 "%s%s",
              run->local.timeline, run->local.running ? "" : "at least ",
              lsn_text(mine, run->local.end_lsn), run->to.leader, run->leader.timeline,
-             run->decision.fork_lsn ? lsn_text(fork, run->decision.fork_lsn) : "no point of ours");
+             run->decision.fork_lsn ? ", left ours at " : "",
+             run->decision.fork_lsn ? lsn_text(fork, run->decision.fork_lsn) : "");
     decision_note(r->rc.record, &(DecisionNote){.kind = kind,
                                                 .epoch = run->to.epoch,
                                                 .saw = saw,
