@@ -169,6 +169,10 @@ def test_deleted_lease_comes_back_with_a_higher_epoch(kube, cluster):
     wait_until("a lease again", lambda: kube.lease(LEASE))
     assert (spec(kube)["holderIdentity"], spec(kube)["leaseTransitions"]) == (a.name, 2)
     assert notes(kube)["pg-swarm.io/system-id"]
+    # Were the primary to die now, nobody's data would be of epoch 2: it must not be asked for.
+    made = [e[3] for e in kube.events if e[1] == "ADDED" and e[3]["metadata"]["name"] == LEASE]
+    assert made[-1]["metadata"]["annotations"]["pg-swarm.io/served-epoch"] == "1"
+    wait_until("the new epoch is served", lambda: notes(kube)["pg-swarm.io/served-epoch"] == "2")
     wait_until("the replica follows at the new epoch", lambda: a.query(
         "select application_name from pg_stat_replication where state = 'streaming'")
         == [(f"{b.name}.e2",)])

@@ -125,6 +125,8 @@ static void create_lease(Member *m, uint64_t epoch)
         return;
     }
     LeaseClaim claim = claim_of(m, epoch);
+    if (claim.served)
+        claim.served = epoch - 1; /* nobody's data, ours too, is of this epoch yet */
     lease_create(m->lease, &claim, on_created);
 }
 
