@@ -10,6 +10,7 @@ enum {
     IDLE_MS = 150 * 1000,
     LIFE_MIN_S = 240, /* asked of the server; spread, so that watches do not end together */
     LIFE_SPREAD_S = 240,
+    RETRY_MAX_MS = 30 * 1000,
     HEALTHY_MS = 5000, /* a watch that lasted so long resets the backoff */
     BAD_LINES_MAX = 2, /* in a row, before we list again */
     ERROR_BODY = 8 * 1024,
@@ -267,9 +268,16 @@ static void start_list(KubeWatch *w)
 
 /* ---- watch ---- */
 
+static void note_health(KubeWatch *w)
+{
+    if (w->opened_ms && loop_now(w->k->l) - w->opened_ms >= HEALTHY_MS)
+        backoff_reset(&w->backoff);
+}
+
 /* Leave this connection. */
 static void hang_up(KubeWatch *w)
 {
+    note_health(w);
     if (w->http)
         http_call_cancel(w->http);
     w->http = NULL;
@@ -358,8 +366,7 @@ static void on_end(void *ctx, const Error *err, const HttpResponse *r)
     w->http = NULL;
     if (w->dead)
         return;
-    if (w->opened_ms && loop_now(w->k->l) - w->opened_ms >= HEALTHY_MS)
-        backoff_reset(&w->backoff);
+    note_health(w);
     w->depth++;
     if (r && r->status != 200) {
         on_bad_status(w, r);
@@ -418,7 +425,8 @@ KubeWatch *kube_watch(Kube *k, const KubeWatchSpec *spec)
     w->ns = xstrdup(spec->ns);
     w->label_selector = xstrdup(spec->label_selector);
     w->field_selector = xstrdup(spec->field_selector);
-    w->backoff = (Backoff){.base_ms = 1000, .max_ms = 30000};
+    uint32_t most = (uint32_t)(spec->retry_max_ms ? spec->retry_max_ms : RETRY_MAX_MS);
+    w->backoff = (Backoff){.base_ms = most < 1000 ? most : 1000, .max_ms = most};
     w->known = map_new();
     w->need_list = true;
     go_after(w, 0);

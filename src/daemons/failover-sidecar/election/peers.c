@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { RETRY_MS = 500 }; /* an election waits for it */
+
 typedef struct Peer {
     Peers *all;
     KubeWatch *watch;
@@ -72,6 +74,7 @@ static void watch(Peers *all, unsigned i)
     p->watch = kube_watch(all->cfg.kube, &(KubeWatchSpec){.kind = &KUBE_POD,
                                                           .ns = all->cfg.ns,
                                                           .field_selector = p->selector,
+                                                          .retry_max_ms = RETRY_MS,
                                                           .on_event = on_event,
                                                           .on_state = on_state,
                                                           .ctx = p});

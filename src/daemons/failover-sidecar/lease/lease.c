@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WATCH_IDLE_MS = 60 * 1000, EDIT_TRIES = 8 };
+enum { WATCH_IDLE_MS = 60 * 1000, WATCH_RETRY_MS = 2000, EDIT_TRIES = 8 };
 
 typedef struct Edit {
     LeaseEdit e;
@@ -106,6 +106,7 @@ Lease *lease_new(const LeaseConfig *cfg)
                                                       .on_event = on_event,
                                                       .on_state = on_state,
                                                       .idle_ms = WATCH_IDLE_MS,
+                                                      .retry_max_ms = WATCH_RETRY_MS,
                                                       .ctx = l});
     return l;
 }
