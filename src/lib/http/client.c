@@ -11,7 +11,7 @@ enum {
     DEFAULT_TIMEOUT_MS = 30000,
     DEFAULT_BODY = 64 << 20,
     ANSWER_HEADERS = 64 * 1024, /* more are not kept */
-    MAX_CONNS_PER_HOST = 64,    /* beyond, calls wait; HTTP/2 needs one per hundred at once */
+    MAX_CONNS_PER_HOST = 256,   /* beyond, calls wait */
 };
 
 /* libcurl must not be re-entered from its callbacks, and the owner's on_data runs inside one. So
@@ -80,19 +80,12 @@ static const struct {
 /* ---- libcurl's sockets and timer on our loop ---- */
 
 static void after_curl(HttpClient *c);
-static Watch *watch_find(HttpClient *c, curl_socket_t fd);
-
-/* libcurl 7.88 forgets a stream for which another one of the same HTTP/2 connection has read: its
- * owner would hear of it with the next bytes, or a second later. Asked again, all of them look. */
-enum { LOOKS = 3 };
 
 static void drive(HttpClient *c, curl_socket_t fd, int mask)
 {
     int running;
     c->busy++;
     curl_multi_socket_action(c->multi, fd, mask, &running);
-    for (int i = 1; i < LOOKS && (mask & CURL_CSELECT_IN) && watch_find(c, fd); i++)
-        curl_multi_socket_action(c->multi, fd, CURL_CSELECT_IN, &running);
     after_curl(c);
 }
 
@@ -417,9 +410,6 @@ static void set_request(HttpCall *call, const HttpCallSpec *spec)
     bool sends = spec->body.n || str_eq(spec->method, "POST") || str_eq(spec->method, "PUT") ||
                  str_eq(spec->method, "PATCH");
     curl_easy_setopt(e, CURLOPT_URL, spec->url);
-    /* Wait for a connection that may carry HTTP/2, rather than open another. Without TLS it will
-     * not, and who waits then waits for the first answer on it: for ever, when that is a watch. */
-    curl_easy_setopt(e, CURLOPT_PIPEWAIT, str_starts(spec->url, "https:") ? 1L : 0L);
     curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
     if (sends) {
         call->body = xmalloc(spec->body.n + 1);
@@ -471,7 +461,9 @@ static void set_transport(HttpCall *call, uint64_t timeout_ms)
     HttpClient *c = call->client;
     CURL *e = call->easy;
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    /* Not HTTP/2: libcurl 7.88 forgets a stream for which another one of its connection has read.
+     * Its owner hears of it with the next bytes or a second later, and elections wait that long. */
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_PROXY, "");
     curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);

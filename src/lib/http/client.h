@@ -1,5 +1,5 @@
-/* http/client.h - HTTP requests on libcurl's multi interface, driven by our loop: HTTP/2 where
- * offered, connections kept.
+/* http/client.h - HTTP/1.1 requests on libcurl's multi interface, driven by our loop; connections
+ * are kept.
  *
  * For the Kubernetes API, for swarmctl, for object stores. A call ends in exactly one on_done,
  * never from inside http_call; http_call_cancel ends it without one. Requests go straight to the
@@ -51,6 +51,5 @@ ErrCode http_client_new(Loop *l, const HttpClientConfig *cfg, HttpClient **ret,
 void http_client_free(HttpClient *c);                         /* cancels what is under way */
 HttpCall *http_call(HttpClient *c, const HttpCallSpec *spec); /* copies what it needs of spec */
 void http_call_resume(HttpCall *call);
-/* on_done will not be called. On HTTP/2 the server hears of it with the next bytes that go out on
- * that connection: libcurl 7.88 does not send the reset by itself. */
+/* on_done will not be called. */
 void http_call_cancel(HttpCall *call);
