@@ -25,7 +25,7 @@ bench-cost: all ## memory and CPU at rest in a running sandbox
 	tests/bench/rest_cost_bench $(B)/bin
 
 bench-ha: all $(TEST_PROGRAMS) ## how long clients cannot write: postmaster, pod, freeze, partition, switchover
-	$(E2E_ENV) tests/bench/ha_bench $(CYCLES)
+	$(TEST_ENV) tests/bench/ha_bench $(CYCLES)
 
 bench-rejoin: all ## how long a member with 1 GB takes to come back, rewound and cloned
 	PGSWARM_BIN=$(B)/bin tests/bench/rejoin_bench

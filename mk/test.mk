@@ -39,21 +39,22 @@ $(B)/tests/bin/%: tests/programs/%.c $(LINK_LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LINK_LIBS) $(LDLIBS)
 
+TEST_ENV = PGSWARM_BIN=$(abspath $(B)/bin) PGSWARM_TEST_BIN=$(abspath $(B)/tests/bin)
+# The tests wait for programs more than they work: three files at a time.
 PYTESTS ?= tests/integration
 check-integration: all $(TEST_PROGRAMS) ## integration tests against real PostgreSQL, kubectl, grpcio, git
-	PGSWARM_BIN=$(abspath $(B)/bin) PGSWARM_TEST_BIN=$(abspath $(B)/tests/bin) $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTESTS)
+	$(TEST_ENV) $(PYTHON) -m pytest -q -p no:cacheprovider -n 3 --dist loadfile $(PYTESTS)
 
-E2E_ENV = PGSWARM_BIN=$(abspath $(B)/bin) PGSWARM_TEST_BIN=$(abspath $(B)/tests/bin)
 check-e2e: all $(TEST_PROGRAMS) ## the whole chain in a sandbox, and the core scenarios of high availability
 	tools/pg-root 17
-	$(E2E_ENV) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e
+	$(TEST_ENV) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e
 
 # N cycles of random faults from SEED on; without N all scenario files.
 chaos: all $(TEST_PROGRAMS) ## all scenarios; with N=100 [SEED=..] random faults, a row each
-	$(E2E_ENV) $(if $(N),tests/e2e/chaos $(N) $(SEED),tests/e2e/scenario)
+	$(TEST_ENV) $(if $(N),tests/e2e/chaos $(N) $(SEED),tests/e2e/scenario)
 
 check-kube: all $(TEST_PROGRAMS) ## a real Kubernetes (KUBECONFIG, or KREAL_PREFIX with kube-real): images, manifests, two clusters
-	$(E2E_ENV) $(PYTHON) tests/kube/run $(KUBETESTS)
+	$(TEST_ENV) $(PYTHON) tests/kube/run $(KUBETESTS)
 
 check-conformance: all ## the sandbox answers as a real API server did, whose answers are recorded
 	PGSWARM_BIN=$(abspath $(B)/bin) tests/conformance/conformance check

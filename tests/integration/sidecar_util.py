@@ -77,7 +77,7 @@ class Pod(Node):
         """Both containers at once, as a kubelet does it."""
         self.sidecar.send_signal(sig)
         self.proc.send_signal(sig)
-        self.proc.wait(30)
+        self.proc.wait(70)
         self.sidecar.wait(20)
 
     def rss_kib(self):
@@ -91,5 +91,5 @@ class Pod(Node):
                 p.send_signal(signal.SIGTERM)
         for p in (self.sidecar, self.proc):
             if p:
-                p.wait(30)
+                p.wait(70)  # a sidecar gives up after 55 s
         super().stop()

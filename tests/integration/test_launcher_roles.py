@@ -260,7 +260,11 @@ def test_promotion_by_hand_is_stopped_and_marked(nodes):
             b.client.call(START, **fields)
     assert "somebody promoted" in b.log()
     grant_rewind(a)
-    rewind(b, a)
+    try:
+        rewind(b, a)
+    except Refused as e:  # it was quick to recycle the segment that the last common checkpoint is in
+        assert "could not open file" in str(e)
+        b.clone(a)
     b.start_standby(a)
     streaming(a, b)
 

@@ -222,7 +222,7 @@ def test_a_watch_that_jumps(site):
         return [] if len(lost) == 1 else [line] if len(lost) == 2 else [gone, None] if len(lost) == 3 else [line]
     site.api.twist = twist
     site.env.kubectl.run("delete", "svc", "prod-pg-ro", "-n", site.env.db)
-    wait_until("it is lost", lambda: lost)
+    wait_until("it is lost", lambda: lost, 90)
     for i in range(2):
         site.env.kubectl.merge("svc", "prod-pg-rw", site.env.db, {"metadata": {"annotations": {"z": str(i)}}})
     wait_until("the drift is repaired", lambda: site.env.get("svc", "prod-pg-ro"), 60)

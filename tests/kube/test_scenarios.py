@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from conftest import DB, TOP
+from conftest import DB, TOP, storage_class
 
 sys.path.insert(0, f"{TOP}/tests/e2e")
 from harness.cluster import Cluster  # noqa: E402
@@ -47,6 +47,7 @@ class Site:
 def cluster(site):
     if not site.real:
         pytest.skip("this machine does not reach the pods of a Kubernetes that is not kube-real")
+    site.apply(storage_class("pgs-check-ha"))
     site.volumes("pgs-check-ha", 3)
     site.make("ha", "failover.durability=protected", "storage.storage_class=pgs-check-ha", replicas=3)
     site.running("ha")

@@ -19,7 +19,7 @@ class KubeApi:
     """GETs over one connection; a kubectl a question would cost more than what is measured."""
 
     def __init__(self, sandbox, site):
-        view = json.loads(sandbox.kubectl(site, "config", "view", "--raw", "-o", "json").stdout)
+        view = json.loads(sandbox.kubectl(site, "config", "view", "--raw", "--flatten", "-o", "json").stdout)
         cluster, user = view["clusters"][0]["cluster"], view["users"][0]["user"]
         self.host = cluster["server"].split("//")[1]
         self.tls = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
