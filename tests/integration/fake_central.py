@@ -1,5 +1,5 @@
 """A central for satellite tests: grpcio plays it, over TLS with a CA made by openssl."""
-import collections, glob, os, queue, subprocess, sys, tempfile, threading, time, uuid
+import atexit, collections, glob, os, queue, shutil, subprocess, sys, tempfile, threading, time, uuid
 from concurrent import futures
 
 import grpc
@@ -7,9 +7,16 @@ import grpc
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+def folder(prefix):
+    """A folder that goes with this process."""
+    path = tempfile.mkdtemp(prefix=prefix)
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
 def load_protos():
     """The generated Python classes of proto/pgswarm/v1, made once per process."""
-    out = tempfile.mkdtemp(prefix="pgswarm-proto-")
+    out = folder("pgswarm-proto-")
     files = glob.glob(os.path.join(ROOT, "proto/pgswarm/v1/*.proto"))
     subprocess.run(["protoc", "-I", os.path.join(ROOT, "proto"), "--python_out", out, *files], check=True)
     sys.path.insert(0, out)

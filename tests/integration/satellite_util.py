@@ -1,7 +1,7 @@
 """A satellite as a process, on a Kubernetes API: the one KUBECONFIG_TEST names, else the sandbox's."""
-import base64, json, os, signal, socket, subprocess, tempfile, time
+import base64, json, os, signal, socket, subprocess, time
 
-from fake_central import ROOT, FakeCentral, pb, wait_until
+from fake_central import ROOT, FakeCentral, folder, pb, wait_until
 
 BIN = os.environ.get("PGSWARM_BIN", os.path.join(ROOT, "build/release/bin"))
 CLUSTER_ID = "11111111-2222-4333-8444-5555555555%02d"
@@ -17,7 +17,7 @@ class Kubectl:
     def __init__(self, kubeconfig):
         self.kubeconfig = kubeconfig
         # kubectl keeps what a server serves by its port, and another server may have had this one.
-        self.env = dict(os.environ, KUBECACHEDIR=tempfile.mkdtemp(prefix="pgswarm-kubectl-"))
+        self.env = dict(os.environ, KUBECACHEDIR=folder("pgswarm-kubectl-"))
 
     def run(self, *args, stdin=None, check=True):
         r = subprocess.run(["kubectl", "--kubeconfig", self.kubeconfig, *args], input=stdin, env=self.env,
