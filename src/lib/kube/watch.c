@@ -10,7 +10,7 @@ enum {
     IDLE_MS = 150 * 1000,
     LIFE_MIN_S = 240, /* asked of the server; spread, so that watches do not end together */
     LIFE_SPREAD_S = 240,
-    RETRY_MAX_MS = 30 * 1000,
+    RETRY_MAX_MS = 10 * 1000,
     HEALTHY_MS = 5000, /* a watch that lasted so long resets the backoff */
     BAD_LINES_MAX = 2, /* in a row, before we list again */
     ERROR_BODY = 8 * 1024,

@@ -20,7 +20,7 @@ typedef struct KubeWatchSpec {
      * or of reason). May be NULL. */
     void (*on_state)(void *ctx, bool connected, const Error *err);
     uint64_t idle_ms;      /* no byte for so long: ask again; 0: 150,000 */
-    uint64_t retry_max_ms; /* the longest pause before the next try; 0: 30 s */
+    uint64_t retry_max_ms; /* the longest pause before the next try; 0: 10 s */
     void *ctx;
 } KubeWatchSpec;
 KubeWatch *kube_watch(Kube *k, const KubeWatchSpec *spec);
