@@ -94,7 +94,10 @@ def test_unapproved_gets_nothing_then_a_cluster_is_made(env):
     s = env.central.stream()
     hello = s.all("hello")[0]
     assert hello.satellite_id == sid and not hello.applied and hello.next_event_sequence == 1
-    assert any(c.name == "test-default" and c.is_default for c in hello.storage_classes)
+    # In its first words when they were listed by then, else right after.
+    wait_until("the storage classes are told", lambda: any(
+        c.name == "test-default" and c.is_default
+        for told in (hello.storage_classes, *(r.classes for r in s.all("storage_classes"))) for c in told))
     reg = env.central.registrations[0]
     assert (reg.hostname, reg.region, dict(reg.labels)) == ("test", "lab", {"tier": "edge"})
 

@@ -278,6 +278,21 @@ bool has_drift(const Cluster *c)
     return false;
 }
 
+static void compare_mark(Cluster *c, const char *key)
+{
+    const char *mark = map_get(c->marks, key), *seen = map_get(c->seen, key);
+    if (!mark || str_eq(mark, seen) || c->deleting)
+        return;
+    if (c->pass) { /* perhaps our own write, told before its answer: looked at when the pass ends */
+        c->dirty = true;
+        return;
+    }
+    c->site->stats.drift++;
+    log_info("operator", "an object is not as we left it", "cluster=%s object=%s deleted=%d",
+             c->key, key, !seen);
+    operator_touch(c, DRIFT_DELAY_MS);
+}
+
 static void see_drift(Cluster *c, const KubeKind *kind, KubeEvent ev, const cJSON *obj)
 {
     AUTO_ARENA a = arena_new_sized(256);
@@ -286,17 +301,20 @@ static void see_drift(Cluster *c, const KubeKind *kind, KubeEvent ev, const cJSO
         free(map_remove(c->seen, key));
     else
         put_mark(c->seen, kind, obj);
-    const char *mark = map_get(c->marks, key);
-    if (!mark || str_eq(mark, map_get(c->seen, key)) || c->deleting)
-        return;
-    if (c->pass) { /* perhaps our own write, told before its answer: looked at when the pass ends */
-        c->dirty = true;
-        return;
+    compare_mark(c, key);
+}
+
+/* A list tells what has vanished of all that we were told of. What was made and deleted again while
+ * the watch was away, we were never told of. */
+static void compare_marks(Site *s, const KubeKind *kind)
+{
+    size_t n = strlen(kind->kind);
+    for (MapIter it = {0}; map_next(s->clusters, &it);) {
+        Cluster *c = it.value;
+        for (MapIter m = {0}; map_next(c->marks, &m);)
+            if (strncmp(m.key, kind->kind, n) == 0 && m.key[n] == '/')
+                compare_mark(c, m.key);
     }
-    c->site->stats.drift++;
-    log_info("operator", "an object is not as we left it", "cluster=%s object=%s deleted=%d",
-             c->key, key, ev == KUBE_DELETED);
-    operator_touch(c, DRIFT_DELAY_MS);
 }
 
 /* ---- dispatch ---- */
@@ -388,6 +406,8 @@ static void on_watch(void *ctx, KubeEvent ev, const cJSON *obj)
 {
     OneWatch *o = ctx;
     if (ev == KUBE_SYNCED) {
+        if (o->synced && o->row->ours)
+            compare_marks(o->site, o->row->kind);
         on_synced(o);
         return;
     }
