@@ -6,23 +6,25 @@
 
 enum { BOOTSTRAP_RETRY_MS = 1000, STATEMENT_MS = 60 * 1000 };
 
+/* Lives until the preparation was answered, which may be after the instance's end. */
+typedef struct Preparing {
+    Instance *of; /* NULL: it is gone */
+} Preparing;
+
 struct Instance {
     InstanceConfig ic;
     PgPool *pool;
     Probe *probe;
     PositionPoll *position;
     Timer *retry;
-    bool bootstrap_under_way, bootstrapped, closing;
+    Preparing *preparing;
+    bool bootstrapped;
 };
 
 static void run_bootstrap(void *ctx);
 
-static void on_bootstrap(void *ctx, const Error *err)
+static void prepared(Instance *i, const Error *err)
 {
-    Instance *i = ctx;
-    if (i->closing)
-        return;
-    i->bootstrap_under_way = false;
     i->bootstrapped = !err;
     if (err) {
         log_warn("instance", "the primary could not be prepared; again soon", "err=%s",
@@ -34,6 +36,17 @@ static void on_bootstrap(void *ctx, const Error *err)
     i->ic.on_change(i->ic.ctx);
 }
 
+static void on_bootstrap(void *ctx, const Error *err)
+{
+    Preparing *p = ctx;
+    Instance *i = p->of;
+    free(p);
+    if (!i)
+        return;
+    i->preparing = NULL;
+    prepared(i, err);
+}
+
 static void run_bootstrap(void *ctx)
 {
     Instance *i = ctx;
@@ -41,17 +54,18 @@ static void run_bootstrap(void *ctx)
     Error err = {0};
     BootstrapSpec spec = {.replicas = i->ic.cfg->replicas, .ordinal = i->ic.cfg->ordinal};
     if (config_secret(a, i->ic.cfg, "replication-password", &spec.replication_password, &err)) {
-        on_bootstrap(i, &err);
+        prepared(i, &err);
         return;
     }
-    i->bootstrap_under_way = true;
-    bootstrap_run(i->pool, &spec, on_bootstrap, i);
+    i->preparing = xnew(Preparing);
+    i->preparing->of = i;
+    bootstrap_run(i->pool, &spec, on_bootstrap, i->preparing);
 }
 
 static void on_probe(void *ctx)
 {
     Instance *i = ctx;
-    if (i->ic.primary && !i->bootstrapped && !i->bootstrap_under_way && probe_answered(i->probe) &&
+    if (i->ic.primary && !i->bootstrapped && !i->preparing && probe_answered(i->probe) &&
         !probe_in_recovery(i->probe))
         run_bootstrap(i);
     i->ic.on_change(i->ic.ctx);
@@ -100,7 +114,8 @@ void instance_free(Instance *i)
 {
     if (!i)
         return;
-    i->closing = true;
+    if (i->preparing)
+        i->preparing->of = NULL;
     timer_stop(i->retry);
     position_poll_close(i->position);
     probe_free(i->probe); /* frees the pool as well */
