@@ -118,30 +118,8 @@ void enrol_token_list(App *app, Arena *a, const Page *p, ListDone done, void *ct
     store_list(app, a, &spec, done, ctx);
 }
 
-typedef struct Ending {
-    AppDone done;
-    void *ctx;
-    char id[64];
-} Ending;
-
-static void ended(void *ctx, const Error *err, PgResult *r)
-{
-    Ending e = *(Ending *)ctx;
-    Error why;
-    free(ctx);
-    if (!err && pg_affected(r) == 0) {
-        store_absent(&why, "enrolment token", e.id);
-        err = &why;
-    }
-    e.done(e.ctx, err);
-}
-
 void enrol_token_delete(App *app, const char *id, AppDone done, void *ctx)
 {
-    Ending *e = xnew(Ending);
-    e->done = done;
-    e->ctx = ctx;
-    snprintf(e->id, sizeof e->id, "%s", id);
     pg_query(app->pool, "DELETE FROM enrolment_tokens WHERE id::text = $1", PG_PARAMS(pg_text(id)),
-             ended, e);
+             store_acked, store_ack_of("enrolment token", id, done, ctx));
 }

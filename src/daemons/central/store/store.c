@@ -2,6 +2,7 @@
 
 #include "core/limits.h"
 #include "model/labels.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { DEFAULT_PAGE = 100 };
@@ -47,20 +48,32 @@ void store_fail(App *app, const Error *err, StoreFail fail, void *ctx)
 typedef struct StoreAck {
     AppDone done;
     void *ctx;
+    const char *what; /* NULL: nothing need be touched */
+    char ref[64];
 } StoreAck;
+
+void *store_ack_of(const char *what, const char *ref, AppDone done, void *ctx)
+{
+    StoreAck *k = xnew(StoreAck);
+    *k = (StoreAck){.done = done, .ctx = ctx, .what = what};
+    snprintf(k->ref, sizeof k->ref, "%s", ref);
+    return k;
+}
 
 void *store_ack(AppDone done, void *ctx)
 {
-    StoreAck *k = xnew(StoreAck);
-    *k = (StoreAck){done, ctx};
-    return k;
+    return store_ack_of(NULL, "", done, ctx);
 }
 
 void store_acked(void *ack, const Error *err, PgResult *r)
 {
     StoreAck k = *(StoreAck *)ack;
-    (void)r;
+    Error why;
     free(ack);
+    if (!err && k.what && pg_affected(r) == 0) {
+        store_absent(&why, k.what, k.ref);
+        err = &why;
+    }
     if (k.done)
         k.done(k.ctx, err);
 }

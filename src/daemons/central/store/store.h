@@ -53,6 +53,8 @@ ErrCode store_selector(Arena *a, const char *text, char **ret_json, Error *err) 
 /* For commands of which only success matters: a PgDone whose ctx is a StoreAck made by store_ack.
  */
 void *store_ack(AppDone done, void *ctx);
+/* The same, and ERR_NOT_FOUND (store_absent) when no row was touched. what: static. */
+void *store_ack_of(const char *what, const char *ref, AppDone done, void *ctx);
 void store_acked(void *ack, const Error *err, PgResult *r);
 /* A one-dimensional array parameter, for UNNEST; zero-initialised is empty. */
 typedef struct PgArray {

@@ -117,33 +117,12 @@ void token_list(App *app, Arena *a, const char *user, const Page *p, ListDone do
     store_list(app, a, &spec, done, ctx);
 }
 
-typedef struct Ending {
-    AppDone done;
-    void *ctx;
-    char id[64];
-} Ending;
-
-static void ended(void *ctx, const Error *err, PgResult *r)
-{
-    Ending e = *(Ending *)ctx;
-    Error why;
-    free(ctx);
-    if (!err && pg_affected(r) == 0) {
-        store_absent(&why, "token", e.id);
-        err = &why;
-    }
-    e.done(e.ctx, err);
-}
-
 void token_delete(App *app, const char *id, const char *user, AppDone done, void *ctx)
 {
-    Ending *e = xnew(Ending);
-    e->done = done;
-    e->ctx = ctx;
-    snprintf(e->id, sizeof e->id, "%s", id);
     /* id::text, so that what is no UUID is simply not found */
     pg_query(app->pool,
              "DELETE FROM tokens t USING users u WHERE u.id = t.user_id AND t.id::text = $1 AND"
              " ($2::text IS NULL OR u.name = $2)",
-             PG_PARAMS(pg_text(id), pg_text(user)), ended, e);
+             PG_PARAMS(pg_text(id), pg_text(user)), store_acked,
+             store_ack_of("token", id, done, ctx));
 }
