@@ -111,11 +111,13 @@ static void check_eligible(const CampaignView *v, Position *p)
 }
 
 /* Taken once: sealed on disk, and a look that began after that found no receiver. */
+/* A published position is relied on until it is withdrawn, so nothing may be left that could bring
+ * a receiver back. */
 static void take_position(Campaign *c, const CampaignView *v)
 {
     const PositionSeen *s = v->position;
     if (c->sealed_at || !c->seal_seen_at || !s || s->asked_at <= c->seal_seen_at || s->receiver ||
-        !s->whole || !s->in_recovery)
+        s->upstream || !s->whole || !s->in_recovery)
         return;
     AUTO_ARENA a = arena_new_sized(512);
     c->sealed_at = v->now;

@@ -5,7 +5,15 @@
 #include "model/lsn.h"
 #include <stdlib.h>
 
-enum { COL_RECOVERY, COL_RECEIVED, COL_REPLAYED, COL_RECEIVER, COL_IDLE, COL_TIMELINE };
+enum {
+    COL_RECOVERY,
+    COL_RECEIVED,
+    COL_REPLAYED,
+    COL_RECEIVER,
+    COL_UPSTREAM,
+    COL_IDLE,
+    COL_TIMELINE
+};
 
 /* The control file's timeline is that of the last restartpoint, so the newest one that the current
  * segment exists on counts as well. A standby without a receiver that sleeps between two looks into
@@ -17,6 +25,7 @@ static const char SQL_POSITION[] =
     "s AS (SELECT trunc(greatest((lsn - '0/0'::pg_lsn) - 1, 0) / size)::int8 AS no, "
     "4294967296 / size AS per FROM g) "
     "SELECT pg_is_in_recovery(), l.rcv, l.rpl, EXISTS (SELECT FROM pg_stat_wal_receiver), "
+    "current_setting('primary_conninfo') <> '', "
     "EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup' "
     "AND wait_event = 'RecoveryRetrieveRetryInterval'), "
     "greatest((SELECT timeline_id FROM pg_control_checkpoint()), "
@@ -46,6 +55,7 @@ static void take(PositionPoll *p, const PgResult *r)
         s.received = s.replayed;
     s.in_recovery = pg_get_bool(r, 0, COL_RECOVERY);
     s.receiver = pg_get_bool(r, 0, COL_RECEIVER);
+    s.upstream = pg_get_bool(r, 0, COL_UPSTREAM);
     s.timeline = (uint32_t)pg_get_int(r, 0, COL_TIMELINE);
     /* Before it sleeps, a standby that was just started may still have WAL to read; one that has
      * streamed knows how far it got. */

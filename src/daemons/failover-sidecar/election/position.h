@@ -6,6 +6,7 @@
 typedef struct PositionSeen {
     uint64_t asked_at; /* clock_boot_ms when the query left; 0: never answered */
     bool receiver;     /* a WAL receiver is there, connected or not */
+    bool upstream;     /* the configuration in force names one: a receiver may come */
     bool whole;        /* everything there is here was found: streamed, or replayed to the end */
     bool in_recovery;
     uint32_t timeline;
