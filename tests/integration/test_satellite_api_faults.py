@@ -164,6 +164,25 @@ def test_a_watch_that_says_expired(site):
     assert said
 
 
+def test_made_and_deleted_between_two_lists(site):
+    """The watch is away while the Service is made again and deleted again: no list tells, and it is missed all the same."""
+    gone = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}\n'
+    hidden = []
+
+    def twist(path, line):
+        if hidden or "/services" not in path or b'"ADDED"' not in line:
+            return [line]
+        hidden.append(line)
+        site.api.fault("GET", r"/services\?(?!.*watch=)", status(503, "ServiceUnavailable"))
+        return [gone, None]
+    site.api.twist = twist
+    site.env.kubectl.run("delete", "svc", "prod-pg-ro", "-n", site.env.db)
+    wait_until("it is made again, and that is hidden", lambda: hidden, 60)
+    site.env.kubectl.run("delete", "svc", "prod-pg-ro", "-n", site.env.db)
+    site.api.heal()
+    wait_until("the drift is repaired", lambda: site.env.get("svc", "prod-pg-ro"), 60)
+
+
 @LONG
 def test_a_watch_with_garbage(site):
     said = []
