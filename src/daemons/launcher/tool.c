@@ -42,7 +42,20 @@ typedef struct Output {
     bool seen;
 } Output;
 
-/* Forward everything, remember what matters. */
+enum { LINE_MAX_BYTES = 4096 }; /* longer ones go on in pieces */
+
+static void forward(StrBuf *line, Output *o)
+{
+    if (line->n)
+        remember(&o->last, line);
+    o->seen |= o->text && strstr(strbuf_str(line), o->text);
+    strbuf_addc(line, '\n');
+    (void)!write(STDERR_FILENO, line->p, line->n); /* nobody is left to hear that the log is gone */
+    strbuf_reset(line);
+}
+
+/* Forward everything, remember what matters. By whole lines: the tools write theirs in pieces, and
+ * our own records must not come between those. */
 static void follow_output(int fd, Output *o)
 {
     char buf[4096];
@@ -52,20 +65,15 @@ static void follow_output(int fd, Output *o)
             continue;
         if (n < 0)
             return;
-        if (write(STDERR_FILENO, buf, (size_t)n) < 0 && errno == EBADF)
-            return;
         for (ssize_t i = 0; i < n; i++) {
-            if (buf[i] != '\n') {
-                if (line.n < 300)
-                    strbuf_addc(&line, buf[i]);
-                continue;
-            }
-            if (line.n)
-                remember(&o->last, &line);
-            o->seen |= o->text && strstr(strbuf_str(&line), o->text);
-            strbuf_reset(&line);
+            if (buf[i] != '\n')
+                strbuf_addc(&line, buf[i]);
+            if (buf[i] == '\n' || line.n == LINE_MAX_BYTES)
+                forward(&line, o);
         }
     }
+    if (line.n)
+        forward(&line, o);
 }
 
 static ErrCode judge(const char *path, int status, const Output *o, Error *err)
