@@ -1,7 +1,9 @@
 #include "cli.h"
 
+#include "out.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 const char *cli_opt(const Cli *c, const char *name)
@@ -156,6 +158,16 @@ static bool answer_is(const char *want)
     return str_eq(line, want) || (str_eq(want, "y") && (str_eq(line, "Y") || str_eq(line, "yes")));
 }
 
+static void ask(const Cli *c, const char *question)
+{
+    struct winsize w = {0};
+    AUTO_STRBUF b = {0};
+    if (c->tty_err)
+        ioctl(STDERR_FILENO, TIOCGWINSZ, &w);
+    out_fold(&b, question, w.ws_col);
+    fputs(strbuf_str(&b), stderr);
+}
+
 int cli_confirm(const Cli *c, int tier, const char *name, const char *question)
 {
     const char *given = cli_opt(c, "confirm");
@@ -169,7 +181,7 @@ int cli_confirm(const Cli *c, int tier, const char *name, const char *question)
                 tier < 3 ? "--yes" : "--confirm ", tier < 3 ? "" : name);
         return EXIT_NEEDS_CONFIRM;
     }
-    fprintf(stderr, "%s\n", question);
+    ask(c, question);
     if (tier == 1)
         fprintf(stderr, "Go on? [y/N] ");
     else

@@ -3,6 +3,7 @@
 #include "cmds.h"
 #include "ha_text.h"
 #include "live.h"
+#include "op_view.h"
 #include "out.h"
 
 #include <stdio.h>
@@ -164,6 +165,13 @@ static const char *endpoint(Arena *a, const cJSON *cl, const char *which)
                         (long long)json_int_at(e, "port", 0));
 }
 
+static const char *under_way(Arena *a, const cJSON *op)
+{
+    return op ? arena_printf(a, "%s, %s, step %s; swarmctl op attach %s", op_title(a, op),
+                             json_str_at(op, "state", ""), op_step(a, op), op_short(a, op))
+              : "";
+}
+
 static void show_text(Cli *c, const cJSON *cl)
 {
     Arena *a = c->arena;
@@ -175,6 +183,7 @@ static void show_text(Cli *c, const cJSON *cl)
     row("Config", arena_printf(a, "%s %s", config_of(a, cl), item_text(a, cl, "config_state")));
     row("Refused", item_text(a, cl, "config_error"));
     row("Primary", item_text(a, cl, "primary"));
+    row("Under way", under_way(a, json_at(cl, "operation")));
     HaLine ha[HA_LINES];
     size_t lines = ha_lines(a, cl, ha);
     for (size_t i = 0; i < lines; i++)
@@ -199,11 +208,26 @@ static void show_text(Cli *c, const cJSON *cl)
     fflush(stdout);
 }
 
+/* The text for people names what is being done to the cluster. */
+static ErrCode add_operation(Cli *c, cJSON *cl, Error *err)
+{
+    cJSON *tree;
+    const char *path = rest_query(c, api_path(c->arena, API_OPERATION_LIST, NULL), "cluster",
+                                  json_str_at(cl, "id", ""), "state", "unfinished", NULL);
+    if (rest_get(c, path, &tree, err))
+        return err->code;
+    cJSON *op = cJSON_DetachItemFromArray(cJSON_GetObjectItemCaseSensitive(tree, "items"), 0);
+    if (op)
+        cJSON_AddItemToObject(cl, "operation", op);
+    return ERR_OK;
+}
+
 static int show_run(Cli *c)
 {
     Error err;
     cJSON *cl;
-    if (rest_get(c, api_path(c->arena, API_CLUSTER_SHOW, cli_arg(c, 0), NULL), &cl, &err))
+    if (rest_get(c, api_path(c->arena, API_CLUSTER_SHOW, cli_arg(c, 0), NULL), &cl, &err) ||
+        (out_for_people(c) && add_operation(c, cl, &err)))
         return cli_fail(c, &err);
     return out_object(c, cl, "cluster/", show_text);
 }

@@ -1,4 +1,5 @@
 #include "cmd.h"
+#include "out.h"
 
 static void add_padded(StrBuf *out, const char *text, size_t width)
 {
@@ -36,25 +37,6 @@ void cmd_usage(const CmdSpec *cmd, StrBuf *out)
         strbuf_adds(out, " [-- ARGS...]");
 }
 
-/* Paragraph text in lines of at most 79 cells. */
-static void add_folded(StrBuf *out, const char *text)
-{
-    size_t line = 0;
-    for (StrView rest = sv(text); rest.n;) {
-        StrView word = sv_cut(&rest, ' ');
-        if (line && line + 1 + word.n > 79) {
-            strbuf_addc(out, '\n');
-            line = 0;
-        } else if (line) {
-            strbuf_addc(out, ' ');
-            line++;
-        }
-        strbuf_add(out, word.p, word.n);
-        line += word.n;
-    }
-    strbuf_addc(out, '\n');
-}
-
 static void command_help(const CmdSpec *cmd, StrBuf *out)
 {
     strbuf_addf(out, "%s\n\nUsage: ", cmd->summary);
@@ -64,7 +46,7 @@ static void command_help(const CmdSpec *cmd, StrBuf *out)
         strbuf_addf(out, "\nExamples:\n%s", cmd->example);
     if (cmd->about) {
         strbuf_addc(out, '\n');
-        add_folded(out, cmd->about);
+        out_fold(out, cmd->about, 79);
     }
     if (cmd->args && cmd->args->name) {
         strbuf_adds(out, "\nArguments:\n");

@@ -444,7 +444,7 @@ void op_tell(const cJSON *was, const cJSON *op, StrBuf *out)
     /* A pending one is mostly on its way in the same moment: who waits for it says so in time. */
     if (news && !op_ended(op) && *reason && !str_eq(state, "pending"))
         strbuf_addf(out, "%s: %s%s\n", state, reason,
-                    str_eq(state, "waiting")
+                    str_eq(state, "waiting") && !*text_of(op, "aborted_by")
                         ? arena_printf(a, "; swarmctl op continue %s", op_short(a, op))
                         : "");
     else if (news && str_eq(state, "scheduled"))

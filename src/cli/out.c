@@ -105,6 +105,34 @@ size_t out_width(const char *s)
     return n;
 }
 
+static void fold_line(StrBuf *out, StrView line, size_t width)
+{
+    size_t indent = 0, at = 0;
+    while (indent < line.n && line.p[indent] == ' ')
+        indent++;
+    strbuf_add(out, line.p, indent);
+    for (StrView rest = {line.p + indent, line.n - indent}; rest.n;) {
+        StrView word = sv_cut(&rest, ' ');
+        if (at && width && indent + at + 1 + word.n > width) {
+            strbuf_addc(out, '\n');
+            strbuf_add(out, line.p, indent);
+            at = 0;
+        } else if (at) {
+            strbuf_addc(out, ' ');
+            at++;
+        }
+        strbuf_add(out, word.p, word.n);
+        at += word.n;
+    }
+    strbuf_addc(out, '\n');
+}
+
+void out_fold(StrBuf *out, const char *text, size_t width)
+{
+    for (StrView rest = sv(text); rest.n;)
+        fold_line(out, sv_cut(&rest, '\n'), width);
+}
+
 static const char *labels_text(Arena *a, const cJSON *map)
 {
     AUTO_STRBUF b = {0};
@@ -319,6 +347,11 @@ int out_list(Cli *c, const Column *cols, cJSON *items, const char *name_prefix)
         print_table(c, cols, items, str_eq(fmt, "wide"));
     }
     return 0;
+}
+
+bool out_for_people(const Cli *c)
+{
+    return str_eq(format(c), "table") || str_eq(format(c), "wide");
 }
 
 int out_object(Cli *c, cJSON *obj, const char *name_prefix, void (*show)(Cli *, const cJSON *))

@@ -32,6 +32,8 @@ typedef struct Column {
 int out_list(Cli *c, const Column *cols, cJSON *items, const char *name_prefix);
 /* Print one object; in the table format by `show`, which writes for people. */
 int out_object(Cli *c, cJSON *obj, const char *name_prefix, void (*show)(Cli *c, const cJSON *obj));
+/* Is a text for people asked for (table, wide), not for programs? */
+bool out_for_people(const Cli *c);
 /* json, yaml, jsonpath only, for what has no columns. */
 int out_tree(Cli *c, const cJSON *tree);
 
@@ -45,6 +47,9 @@ const char *out_age(Arena *a, const char *rfc3339);
 const char *out_state(const Cli *c, const char *state);
 /* Width of UTF-8 text on a terminal, in cells. */
 size_t out_width(const char *s);
+/* Lines of at most `width` bytes (0: as they are), broken between words; each goes on with the
+ * indentation it began with, and ends with a newline. */
+void out_fold(StrBuf *out, const char *text, size_t width);
 
 /* A template of kubectl's kind: {.items[*].name}{"\n"}, {range .items[*]}...{end}, filters
  * [?(@.state=="failed")]. */

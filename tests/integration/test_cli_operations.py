@@ -437,5 +437,8 @@ def test_status_tells_what_is_under_way(site, ctl):
     shown = ctl.run("status").stdout
     assert re.search(rf"{op[:8]} +switchover +databases/{site.cluster} .* 4/9 fence +running", shown), shown
     assert op in [o["id"] for o in json.loads(ctl.run("status", "-o", "json").stdout)["operations"]]
+    row = f"Under way  switchover {op[:8]}, running, step 4/9 fence; swarmctl op attach {op[:8]}"
+    assert row in ctl.run("cluster", "show", site.cluster).stdout
+    assert "operation" not in json.loads(ctl.run("cluster", "show", site.cluster, "-o", "json").stdout)
     site.end(op)
-    assert op[:8] not in ctl.run("status").stdout
+    assert op[:8] not in ctl.run("status").stdout + ctl.run("cluster", "show", site.cluster).stdout

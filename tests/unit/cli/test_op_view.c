@@ -126,6 +126,10 @@ static void test_lines(void **state)
     tell(one, two,
          "step 4/9 fence db-0 waiting\nwaiting: waits for continue or abort; swarmctl op continue "
          "7f3c1a2b\n");
+    const cJSON *aborted = parse(
+        a, "{" HEAD ",\"state\":\"waiting\",\"reason\":\"waits for continue or abort\",\"step\":4,"
+           "\"aborted_by\":\"anna\",\"steps\":[]}");
+    tell(NULL, aborted, "waiting: waits for continue or abort\n");
     const cJSON *three = parse(
         a, "{" HEAD ",\"state\":\"unknown\",\"reason\":\"nothing was heard of it\",\"step\":7,"
            "\"steps\":[" STEP(4, "fence", "waiting", "db-0",
