@@ -90,13 +90,19 @@ static ErrCode connect_once(Live *lv, Error *err)
     return rc;
 }
 
+static uint64_t left_ms(const LiveSpec *spec)
+{
+    uint64_t gone = spec->since_ms ? clock_mono_ms() - spec->since_ms : 0;
+    return gone < spec->timeout_ms ? spec->timeout_ms - gone : 0;
+}
+
 ErrCode live_follow(Cli *c, const LiveSpec *spec, Error *err)
 {
     Live lv = {.cli = c, .spec = spec};
     if (spec->on_start)
         spec->on_start(spec->ctx, &lv);
     ErrCode rc = c->ctx.server ? ERR_OK : context_load(c, err);
-    Timer *t = spec->timeout_ms ? timer_start(c->loop, spec->timeout_ms, 0, on_late, &lv) : NULL;
+    Timer *t = spec->timeout_ms ? timer_start(c->loop, left_ms(spec), 0, on_late, &lv) : NULL;
     while (rc == ERR_OK && !lv.stop && !lv.late) {
         rc = connect_once(&lv, err);
         if (rc || lv.stop || lv.late)

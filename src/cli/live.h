@@ -6,6 +6,7 @@ typedef struct Live Live;
 typedef struct LiveSpec {
     const char *topics;  /* "clusters", "events" */
     uint64_t timeout_ms; /* 0: none */
+    uint64_t since_ms;   /* clock_mono_ms at which that time began; 0: now */
     /* One message: {"type","topic","cursor","items"}. Return true to stop. */
     bool (*on_message)(void *ctx, const char *type, const cJSON *items);
     /* The link is there, or is not there any more (and is tried again); may be NULL. */

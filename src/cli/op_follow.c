@@ -353,12 +353,6 @@ static int say_left(const View *v, const Error *err)
     return status;
 }
 
-static uint64_t left_of(uint64_t limit_ms, uint64_t began_ms)
-{
-    uint64_t gone = clock_mono_ms() - began_ms;
-    return !limit_ms ? 0 : gone < limit_ms ? limit_ms - gone : 1;
-}
-
 static void reread(View *v)
 {
     Error err;
@@ -374,15 +368,15 @@ static void reread(View *v)
 
 static ErrCode follow(View *v, uint64_t limit_ms, Error *err)
 {
-    uint64_t began = clock_mono_ms();
     LiveSpec spec = {.topics = "operations",
+                     .timeout_ms = limit_ms,
+                     .since_ms = clock_mono_ms(),
                      .on_message = on_message,
                      .on_link = on_link,
                      .on_start = on_start,
                      .ctx = v};
     *err = (Error){0};
     while (!over(v) && !v->signum) {
-        spec.timeout_ms = left_of(limit_ms, began);
         ErrCode rc = live_follow(v->c, &spec, err);
         v->live = NULL;
         if (rc || v->key == KEY_LEAVE || (v->key == KEY_NONE && !v->reread))
