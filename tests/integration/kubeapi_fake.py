@@ -25,6 +25,7 @@ class FakeKube:
         self.ns, self.cond = namespace, threading.Condition()
         self.objects, self.rv, self.events = {}, 100, []  # events: (rv, type, collection, object)
         self.writes, self.away, self.closing = [], False, False
+        self.before = None  # before(method, path): waits if it likes; what it returns, (code, object), is the answer
         self.denied = set()  # (verb, resource): answered as an API server does that enforces rights
         fake = self
 
@@ -105,6 +106,10 @@ class FakeKube:
         body = json.loads(h.rfile.read(n)) if n else None
         if self.away:
             h.close_connection = True
+            return
+        early = self.before(h.command, url.path) if self.before else None
+        if early:
+            self.answer(h, *early)
             return
         m = re.match(r"(/api(?:s/[^/]+)?/v1/namespaces/[^/]+/(?:leases|pods))(?:/([^/]+))?$",
                      url.path)

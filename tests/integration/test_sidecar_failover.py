@@ -379,6 +379,31 @@ def test_paused(kube, cluster):
     assert spec(kube)["leaseTransitions"] == 2
 
 
+def test_letting_go_while_the_lease_is_read(kube, cluster):
+    """Nothing but the end of that read tells that the lease may be written now."""
+    a, b = cluster(2, LEASE_SECONDS="6")
+    kube.edit_lease(LEASE, {"metadata": {"annotations": {
+        "pg-swarm.io/paused": '{"by":"anna","operation":"op-1"}'}}})  # nobody else's write wakes it up
+    refused, reading, read = threading.Event(), threading.Event(), threading.Event()
+
+    def before(method, path):
+        if method == "PUT" and path.endswith(LEASE) and not refused.is_set():
+            refused.set()
+            return kube.status(409, "Conflict", LEASE)
+        if method == "GET" and path.endswith(LEASE) and not reading.is_set():
+            reading.set()
+            read.wait(20)
+    kube.before = before
+    assert reading.wait(20)
+    a.proc.send_signal(signal.SIGTERM)
+    a.sidecar.send_signal(signal.SIGTERM)
+    a.proc.wait(20)
+    wait_until("it wants to let go", lambda: "action=release" in a.sidecar_log())
+    read.set()
+    a.sidecar.wait(10)
+    assert spec(kube)["holderIdentity"] == ""
+
+
 def test_forced_failover(kube, cluster):
     pods = a, b, c = cluster(3)
     kube.edit_lease(LEASE, {"metadata": {"annotations": {"pg-swarm.io/failover":

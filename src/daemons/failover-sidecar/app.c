@@ -8,7 +8,10 @@
 #include "member/member.h"
 #include <signal.h>
 
-enum { SETTLE_MS = 5 * 1000, SETTLE_AGAIN_MS = 60 * 1000, LINGER_MS = 500, GIVE_UP_MS = 55 * 1000 };
+enum { SETTLE_MS = 5 * 1000, SETTLE_AGAIN_MS = 60 * 1000 };
+/* Last words have their time; whether the launcher was asked to end as well shows a moment later.
+ */
+enum { LINGER_MS = 500, ALONE_MS = 2000, GIVE_UP_MS = 55 * 1000 };
 
 typedef struct App {
     Loop *loop;
@@ -21,7 +24,7 @@ typedef struct App {
     HttpServer *http;
     SigWatch *term, *intr;
     Timer *settle, *ending;
-    uint64_t end_at, give_up_at; /* loop time */
+    uint64_t alone_at, give_up_at; /* loop time */
 } App;
 
 /* When the whole pod ends, the launcher shuts PostgreSQL down; until that is done its permit must
@@ -30,7 +33,9 @@ static void on_ending(void *ctx)
 {
     App *app = ctx;
     uint64_t now = loop_now(app->loop);
-    if (now >= app->give_up_at || (now >= app->end_at && !member_is_ending(app->member)))
+    bool through =
+        !member_is_ending(app->member) && (now >= app->alone_at || member_pod_ends(app->member));
+    if (through || now >= app->give_up_at)
         loop_stop(app->loop);
 }
 
@@ -40,7 +45,7 @@ static void on_signal(void *ctx, int signum)
     if (app->ending)
         return;
     log_info("app", "asked to end", "signal=%d", signum);
-    app->end_at = loop_now(app->loop) + LINGER_MS;
+    app->alone_at = loop_now(app->loop) + ALONE_MS;
     app->give_up_at = loop_now(app->loop) + GIVE_UP_MS;
     app->ending = timer_start(app->loop, LINGER_MS, 100, on_ending, app);
 }

@@ -35,6 +35,7 @@ struct Lease {
 };
 
 static void pump_soon(Lease *l);
+static void read_again(void *ctx);
 
 static void take(Lease *l, const cJSON *obj)
 {
@@ -156,6 +157,13 @@ bool lease_busy(const Lease *l)
     return l->done || l->read || l->edit_call;
 }
 
+/* An answer may come after the watch's event of a later write. */
+static void take_answer(Lease *l, const cJSON *obj)
+{
+    if (!is_older(l, obj))
+        take(l, obj);
+}
+
 static void finish(Lease *l, const Error *err)
 {
     LeaseDone done = l->done;
@@ -180,8 +188,12 @@ static void on_read(void *ctx, const Error *err, const cJSON *obj)
         if (absent || !is_older(l, obj) || same_version(l, obj))
             take(l, obj);
     }
+    if (err && !absent && !l->known) /* doubted, and no event may ever come */
+        l->read_timer = timer_start(kube_loop(l->cfg.kube), WATCH_RETRY_MS, 0, read_again, l);
     if (done)
         done(l->cfg.ctx, absent ? NULL : err, l->read_sent_at);
+    else
+        l->cfg.on_change(l->cfg.ctx); /* somebody may have waited for us not to be busy */
     pump_soon(l);
 }
 
@@ -194,10 +206,12 @@ static void on_read_too_slow(void *ctx)
     on_read(l, &err, NULL);
 }
 
-static void read_again(Lease *l)
+static void read_again(void *ctx)
 {
+    Lease *l = ctx;
     if (l->read)
         return;
+    timer_stop(l->read_timer);
     l->read_sent_at = clock_boot_ms();
     l->read_timer = timer_start(kube_loop(l->cfg.kube), patience_ms(l), 0, on_read_too_slow, l);
     l->read = kube_get(l->cfg.kube, &KUBE_LEASE, l->cfg.ns, l->cfg.name, on_read, l);
@@ -208,7 +222,7 @@ static void on_written(void *ctx, const Error *err, const cJSON *obj)
     Lease *l = ctx;
     l->write = NULL;
     if (!err)
-        take(l, obj);
+        take_answer(l, obj);
     else
         read_again(l); /* a conflict, or nobody knows whether it was written */
     finish(l, err);
@@ -283,6 +297,7 @@ static void edit_end(Lease *l, const Error *err)
     free(e);
     pump_soon(l);
     told.done(told.ctx, err);
+    l->cfg.on_change(l->cfg.ctx);
 }
 
 static void on_edited(void *ctx, const Error *err, const cJSON *obj)
@@ -291,7 +306,7 @@ static void on_edited(void *ctx, const Error *err, const cJSON *obj)
     Edit *e = l->edits.at[0];
     l->edit_call = NULL;
     if (!err)
-        take(l, obj);
+        take_answer(l, obj);
     if (err && err->code == ERR_CONFLICT && ++e->tries < EDIT_TRIES) {
         read_again(l); /* and when that is answered, the pump goes on */
         pump_soon(l);

@@ -13,7 +13,8 @@ typedef struct LeaseConfig {
     Kube *kube;
     const char *ns, *name, *cluster, *pod;
     unsigned seconds;
-    void (*on_change)(void *ctx); /* holder, address, epoch, existence, or being known */
+    /* Holder, address, epoch, existence, being known; or it is not busy any more. */
+    void (*on_change)(void *ctx);
     void *ctx;
 } LeaseConfig;
 

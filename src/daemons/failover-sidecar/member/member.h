@@ -25,6 +25,7 @@ void member_free(Member *m);
 
 MemberState member_state(const Member *m);
 const char *member_why(const Member *m); /* "" when all is well */
+bool member_pod_ends(const Member *m);   /* the launcher was asked to end as well */
 /* The pod ends, and there is something left to do: PostgreSQL to be waited for, the lease to be let
  * go. */
 bool member_is_ending(const Member *m);

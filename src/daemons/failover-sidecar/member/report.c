@@ -15,11 +15,17 @@ const char *member_why(const Member *m)
     return str_or(why, "");
 }
 
+bool member_pod_ends(const Member *m)
+{
+    const LpMsg *s = launcher_state(m->launcher);
+    return s && s->num[LPF_TERMINATING];
+}
+
 bool member_is_ending(const Member *m)
 {
     const LpMsg *s = launcher_state(m->launcher);
     const LeaseInfo *l = lease_info(m->lease);
-    return s && s->num[LPF_TERMINATING] &&
+    return member_pod_ends(m) &&
            (s->num[LPF_PG] != LP_PG_DOWN ||
             (lease_known(m->lease) && str_eq(l->holder, m->mc.cfg->pod) && l->system_id));
 }
