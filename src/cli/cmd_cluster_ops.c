@@ -493,7 +493,8 @@ const CmdSpec CMD_CLUSTER_PAUSE = {
     .run = pause_run,
     .about =
         "Leadership is kept and a lost primary still fences itself; but nobody takes over, and "
-        "nobody is rewound or copied anew, until resume."};
+        "nobody is rewound or copied anew, until resume. A primary whose pod goes meanwhile leaves "
+        "the cluster without one."};
 const CmdSpec CMD_CLUSTER_RESUME = {.path = "cluster resume",
                                     .aliases = "cl resume",
                                     .summary = "Automatic failover again",

@@ -404,6 +404,21 @@ def test_letting_go_while_the_lease_is_read(kube, cluster):
     assert spec(kube)["holderIdentity"] == ""
 
 
+def test_launcher_that_stands_still(cluster):
+    """Its dead-man switch is gone: the lease is kept, so that nobody else leads, and that is told."""
+    a, b = cluster(2)
+    a.proc.send_signal(signal.SIGSTOP)
+    try:
+        wait_until("it is told", lambda: "kind=launcher.silent" in a.sidecar_log(), 60)
+        assert writable(a) and not writable(b)
+    finally:
+        a.proc.send_signal(signal.SIGCONT)
+    # It looks at the clock first: its permit is long over, so it stops PostgreSQL, whatever has come meanwhile.
+    wait_until("it is told again", lambda: "kind=launcher.answers" in a.sidecar_log(), 30)
+    assert a.sidecar_log().count("kind=launcher.silent") == 1
+    wait_until("one leads", lambda: [writable(p) for p in (a, b)].count(True) == 1, 60)
+
+
 def test_forced_failover(kube, cluster):
     pods = a, b, c = cluster(3)
     kube.edit_lease(LEASE, {"metadata": {"annotations": {"pg-swarm.io/failover":

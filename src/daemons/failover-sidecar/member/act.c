@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum { SILENT_MS = 10 * 1000 };
+
 uint64_t renew_interval_ms(const Member *m)
 {
     uint64_t third = m->mc.cfg->lease_seconds * 1000 / 3;
@@ -44,9 +46,26 @@ static LeaseClaim claim_of(const Member *m, uint64_t epoch)
 
 /* ---- the lease ---- */
 
+/* Renewing goes on: whoever else led would not be alone while this PostgreSQL runs. */
+static void tell_silence(Member *m, uint64_t now)
+{
+    if (m->launcher_silent || !m->permit_open || now - m->permit_open < SILENT_MS)
+        return;
+    m->launcher_silent = true;
+    member_event(m, SEV_CRITICAL, "launcher.silent",
+                 "the launcher of %s has not answered for %d s: nothing would stop this primary if "
+                 "it lost the lease; switch over and restart the pod",
+                 m->mc.cfg->pod, SILENT_MS / 1000);
+}
+
 static void on_permit(void *ctx, const Error *err)
 {
-    (void)ctx;
+    Member *m = ctx;
+    if (m->launcher_silent)
+        member_event(m, SEV_INFO, "launcher.answers", "the launcher of %s answers again",
+                     m->mc.cfg->pod);
+    m->launcher_silent = false;
+    m->permit_open = 0;
     if (err)
         log_warn("member", "the launcher did not take the permit", "err=%s", log_quote(err->msg));
 }
@@ -56,6 +75,10 @@ void member_permit(Member *m, uint64_t deadline)
     const LpMsg *s = launcher_state(m->launcher);
     if (!s || s->num[LPF_PG] == LP_PG_DOWN || s->num[LPF_ROLE] != LP_ROLE_PRIMARY)
         return;
+    uint64_t now = clock_boot_ms();
+    tell_silence(m, now);
+    if (!m->permit_open)
+        m->permit_open = now;
     LpMsg msg = {.type = LP_PERMIT};
     msg.num[LPF_EPOCH] = lease_info(m->lease)->epoch;
     msg.num[LPF_DEADLINE] = deadline;

@@ -43,6 +43,8 @@ struct Member {
     /* Our own hold on the lease, on CLOCK_BOOTTIME. */
     uint64_t renewed_at; /* when the last renewal that succeeded was sent; 0: none */
     uint64_t renew_next;
+    uint64_t permit_open; /* since when no permit was answered; 0: none is open */
+    bool launcher_silent; /* and that was told */
 
     /* While the API server is away. */
     bool away, vouched;
