@@ -11,6 +11,7 @@ import tempfile
 import time
 
 import psycopg2
+from ports import free_port
 
 BIN = os.environ.get("PGSWARM_BIN", os.path.abspath("build/release/bin"))
 RESULT, STATE, LOG = 1, 2, 3
@@ -168,12 +169,6 @@ def connect_as(path):
     if status or not fds:
         raise ConnectionRefusedError(path)
     return socket.socket(fileno=fds[0])
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def scratch():

@@ -3,7 +3,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 
@@ -12,6 +11,7 @@ import pytest
 
 from central_util import BIN, DEMOTE
 from fake_central import wait_until
+from ports import free_port
 
 
 class Alone:
@@ -25,9 +25,7 @@ class Alone:
             if os.geteuid() == 0:
                 os.chown(root, pwd.getpwnam("postgres").pw_uid, pwd.getpwnam("postgres").pw_gid)
         os.chmod(self.password, 0o644)
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.proc = None
 
     def start(self, password=None):
@@ -61,7 +59,7 @@ def alone():
     if a.proc and a.proc.poll() is None:
         a.proc.terminate()
         a.proc.wait(30)
-    shutil.rmtree(a.folder)
+    shutil.rmtree(a.folder, ignore_errors=True)
 
 
 def test_makes_a_database_and_keeps_it(alone):

@@ -1,0 +1,24 @@
+"""Ports of the loopback for servers that a test starts later, or stops and starts again."""
+import os
+import re
+import socket
+
+# Below the ports that the kernel hands out by itself: one of those may be anybody's before our server has it.
+FIRST, SLICE, SLICES = 10000, 1000, 10
+WORKER = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or SLICES - 1) % SLICES
+next_port = os.getpid() * 37 % SLICE  # another run of the tests on this machine begins elsewhere
+
+
+def free_port():
+    """One that nobody has, and that nobody else of this run is given."""
+    global next_port
+    for _ in range(SLICE):
+        port = FIRST + WORKER * SLICE + next_port
+        next_port = (next_port + 1) % SLICE
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise OSError(f"no port is free from {FIRST + WORKER * SLICE} on")
