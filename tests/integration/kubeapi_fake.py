@@ -20,6 +20,11 @@ def merge(target, patch):
             target[key] = value
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # of 5, a sixth connection at once waits a second for its next SYN
+
+
 class FakeKube:
     def __init__(self, namespace="databases"):
         self.ns, self.cond = namespace, threading.Condition()
@@ -31,6 +36,7 @@ class FakeKube:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def log_message(self, *args):
                 pass
@@ -39,8 +45,7 @@ class FakeKube:
                 fake.serve(self)
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_one
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def kubeconfig(self, path):
