@@ -47,10 +47,20 @@ bool logpipe_read(LogPipe *lp)
     return true;
 }
 
-/* A writable pipe takes PIPE_BUF bytes without blocking, so no more than that at a time. */
+/* A writable pipe takes PIPE_BUF bytes without blocking, so no more than that at a time; and whole
+ * lines, for our own records may come in between. */
+static size_t next_piece(const StrBuf *out)
+{
+    size_t most = out->n < PIPE_BUF ? out->n : PIPE_BUF;
+    for (size_t n = most; n > 0; n--)
+        if (out->p[n - 1] == '\n')
+            return n;
+    return most;
+}
+
 void logpipe_flush(LogPipe *lp)
 {
-    size_t n = lp->out.n < PIPE_BUF ? lp->out.n : PIPE_BUF;
+    size_t n = next_piece(&lp->out);
     ssize_t w = write(STDOUT_FILENO, lp->out.p, n);
     if (w < 0 && (errno == EAGAIN || errno == EINTR))
         return;
