@@ -22,3 +22,14 @@ def free_port():
             except OSError:
                 pass
     raise OSError(f"no port is free from {FIRST + WORKER * SLICE} on")
+
+
+def free_range(n):
+    """n in a row, for a program that gives them out by itself: the first and the last."""
+    row = []
+    for _ in range(SLICE):
+        port = free_port()
+        row = row + [port] if row and port == row[-1] + 1 else [port]
+        if len(row) == n:
+            return row[0], row[-1]
+    raise OSError(f"no {n} ports in a row are free from {FIRST + WORKER * SLICE} on")

@@ -3,7 +3,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,17 +21,6 @@ def wait_until(what, check, seconds=30):
             return value
         assert time.monotonic() < end, f"{what}: not within {seconds} s"
         time.sleep(0.03)  # poll
-
-
-def free_ports(n):
-    """n free ports of the loopback, taken together so that they differ."""
-    held = [socket.socket() for _ in range(n)]
-    for s in held:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return ports
 
 
 def pids_with(*words):

@@ -1,16 +1,11 @@
 """A satellite as a process, on a Kubernetes API: the one KUBECONFIG_TEST names, else the sandbox's."""
-import base64, json, os, signal, socket, subprocess, time
+import base64, json, os, signal, subprocess
 
 from fake_central import ROOT, FakeCentral, folder, pb, wait_until
+from ports import free_port
 
 BIN = os.environ.get("PGSWARM_BIN", os.path.join(ROOT, "build/release/bin"))
 CLUSTER_ID = "11111111-2222-4333-8444-5555555555%02d"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Kubectl:

@@ -11,7 +11,7 @@ import time
 import pytest
 
 import sandbox_util
-from sandbox_util import claim_template, free_ports, namespace, pod, service, wait_until
+from sandbox_util import claim_template, namespace, pod, service, wait_until
 
 NS, CLUSTER, SITE = "t", "db", "hurt"
 # One command a line: what this pod sees of the world. Port 5432 is what clients come for; 7000 is ours, and never cut
@@ -71,7 +71,7 @@ class Box:
         os.chmod(self.dir, 0o777)
         self.env = dict(os.environ, NO_COLOR="1", PGSWARM_SANDBOX_DIR=f"{self.dir}/state", XDG_CONFIG_HOME=f"{self.dir}/c",
                         HOME=self.dir, PATH=f"{os.path.abspath(sandbox_util.BIN)}:{os.environ['PATH']}")
-        self.ports = free_ports(6)
+        self.ports = {}
 
     def ctl(self, *args, check=True):
         p = subprocess.run([*self.prefix, "swarmctl", *args], env=self.env, capture_output=True, text=True, timeout=120)

@@ -12,8 +12,9 @@ import urllib.request
 import pytest
 
 import sandbox_util
-from sandbox_util import (PG_BIN, Sandbox, claim_template, container, free_ports, namespace, pids_with, pod, service,
-                          wait_until, workload)
+from ports import free_range
+from sandbox_util import (PG_BIN, Sandbox, claim_template, container, namespace, pids_with, pod, service, wait_until,
+                          workload)
 
 NS = "t"
 # Answers "HOSTNAME VALUE" where VALUE is what /cfg/a says now; /ready only while /tmp/ready exists.
@@ -38,9 +39,9 @@ WEB = ["/usr/bin/python3", "-c", SERVER]
 
 @pytest.fixture(scope="module", name="sbx")
 def fixture_sbx():
-    ports = free_ports(5)
-    box = Sandbox(options=["--node-ports", "20000-65000"])
-    box.ports = ports
+    first, last = free_range(40)
+    box = Sandbox(options=["--node-ports", f"{first}-{last}"])
+    box.first_port, box.ports = first, range(last - 4, last + 1)  # the sandbox gives them out from the first on
     try:
         box.start()
         box.create(namespace(NS))
@@ -246,9 +247,9 @@ def test_proxy_carries_much_both_ways_and_half_a_close(sbx):
 
 def test_node_port_of_somebody_else_is_not_given_out(sbx):
     with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
+        taken = sbx.first_port
+        s.bind(("127.0.0.1", taken))
         s.listen()
-        taken = s.getsockname()[1]
         sbx.create(service(NS, "sits", 80, 80, taken, {"app": "nobody"}))  # asked for: given
         free = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "free", "namespace": NS},
                 "spec": {"type": "NodePort", "ports": [{"name": "p", "port": 80}]}}
@@ -418,7 +419,7 @@ def test_namespace_goes_with_all_it_holds(sbx):
 def life_and_death(prefix):
     """Start, SIGKILL, nothing is left; start again, the same pod runs; a clean end leaves nothing either."""
     mark = f"{7000 + os.getpid() % 1000}.{len(prefix)}"
-    box = Sandbox(prefix=prefix, options=["--node-ports", "20000-65000"])
+    box = Sandbox(prefix=prefix)
     try:
         box.start()
         box.create(namespace(NS), pod(NS, "one", container(["sleep", mark])), pod(NS, "two", container(["sleep", mark])))
@@ -440,7 +441,7 @@ def life_and_death(prefix):
 def test_sigkill_in_the_middle_of_pod_starts_leaves_no_orphan():
     """The moment between a container's clone and its own parent-death signal is the one that counts."""
     mark = f"{8000 + os.getpid() % 1000}.7"
-    box = Sandbox(options=["--node-ports", "20000-65000"])
+    box = Sandbox()
     try:
         box.start()
         box.create(namespace(NS), workload("StatefulSet", NS, "many", [container(["sleep", mark])], 8,
