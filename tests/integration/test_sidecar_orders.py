@@ -91,7 +91,7 @@ def test_a_fence_cuts_everybody_off_and_belongs_to_its_operation(one):
     took = time.monotonic() - began
     assert r.success and r.is_fenced and r.fence_operation == "person-1" and r.sessions == 0, r
     print(f"fence with 10 sessions: {took * 1000:.0f} ms")
-    assert took < 2, took
+    assert took < 8, took
     assert not any(alive(c) for c in sessions) and refused(one)
     # The lease is kept, PostgreSQL runs, and the sidecar itself gets in.
     assert status(one).lease_holder == one.name and status(one).running
@@ -132,20 +132,21 @@ def test_a_drain_lets_sessions_end(one):
 
 
 def test_an_operation_that_nobody_drives_is_undone(one):
-    r = one.order(fence=P.Fence(operation_id="op1", hold_seconds=2))
+    hold = 6  # from one order to the next less than that
+    r = one.order(fence=P.Fence(operation_id="op1", hold_seconds=hold))
     assert r.success and refused(one)
     # Stopped for the operation: the lease is kept, nothing starts PostgreSQL by itself.
-    r = one.order(stop_clean=P.StopClean(operation_id="op2", hold_seconds=2))
+    r = one.order(stop_clean=P.StopClean(operation_id="op2", hold_seconds=hold))
     assert not r.success and r.code in ("precondition", "conflict"), r
-    r = one.order(stop_clean=P.StopClean(operation_id="op1", hold_seconds=2))
+    r = one.order(stop_clean=P.StopClean(operation_id="op1", hold_seconds=hold))
     assert r.success and not r.running and r.clean and r.lsn and r.lease_holder == one.name, r
-    assert one.order(stop_clean=P.StopClean(operation_id="op1", hold_seconds=2)).success
-    until = time.monotonic() + 4
+    assert one.order(stop_clean=P.StopClean(operation_id="op1", hold_seconds=hold)).success
+    until = time.monotonic() + hold + 2
     while time.monotonic() < until:  # as long as it is heard of, it stays so
         r = status(one, "op1")
         assert not r.running and r.fence_operation == "op1"
         time.sleep(0.2)  # poll
-    wait_until("made whole by itself", lambda: not refused(one) and one.accepts(), 30)
+    wait_until("made whole by itself", lambda: not refused(one) and one.accepts(), 60)
     r = status(one)
     assert r.running and not r.is_fenced and r.lease_epoch == 1
     assert one.sat.events("operation.given_back")
