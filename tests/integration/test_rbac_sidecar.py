@@ -18,7 +18,7 @@ class Missing(Exception):
     pass
 
 
-def step(pods, what, ready, seconds=40):
+def step(pods, what, ready, seconds=90):
     """Until it is so, or until a sidecar says that it may not."""
     def either():
         for p in pods:
@@ -34,7 +34,7 @@ def step(pods, what, ready, seconds=40):
 
 def life(kube):
     """Three members form a cluster; a sidecar starts again; the primary dies, and the other two prove which of them has all."""
-    pods = [Pod(kube, i, replicas=3, LEASE_SECONDS="5", DURABILITY="protected") for i in range(3)]
+    pods = [Pod(kube, i, replicas=3, LEASE_SECONDS="9", DURABILITY="protected") for i in range(3)]
     a, b, c = pods
     try:
         for p in pods:

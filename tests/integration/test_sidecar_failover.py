@@ -1,4 +1,5 @@
 """Elections by real sidecars over real PostgreSQL: who leads when the primary is gone, and what is never lost."""
+import contextlib
 import os
 import signal
 import threading
@@ -58,10 +59,6 @@ def streaming(primary):
             "select count(*) from pg_stat_replication where state = 'streaming'")[0][0]
     except psycopg2.Error:
         return 0
-
-
-def postmaster(pod):
-    return int(open(f"{pod.pgdata}/postmaster.pid").readline())
 
 
 def writable(pod):
@@ -163,7 +160,7 @@ def logs(pods):
 
 def test_pod_killed_whole(kube, cluster, writer):
     """Sidecar, launcher and PostgreSQL at once, without a word: the lease runs out, and not before."""
-    pods = a, b, c = cluster(3, LEASE_SECONDS="6")
+    pods = a, b, c = cluster(3, LEASE_SECONDS="9")
     w = writer(pods)
     t0 = boot_ms()
     a.sidecar.send_signal(signal.SIGKILL)
@@ -171,7 +168,8 @@ def test_pod_killed_whole(kube, cluster, writer):
     new = lead(pods, not_this=a)
     t1 = boot_ms()
     wait_until("writes again", lambda: w.first_after(t1))
-    assert t1 - t0 > 3000, "nobody may lead before the lease is over"
+    # Its last renewal let the old one write for 4.5 s, so 4.5 s are left at least.
+    assert t1 - t0 > 4500, "nobody may lead before the lease is over"
     assert spec(kube)["leaseTransitions"] == 2 and holder(kube) == new.name
     assert kube.role(a.name) != "primary"
     other = b if new is c else c
@@ -184,7 +182,7 @@ def test_pod_killed_whole(kube, cluster, writer):
 
 
 def test_protected_loses_nothing(kube, cluster, writer):
-    pods = a, b, c = cluster(3, LEASE_SECONDS="6", DURABILITY="protected")
+    pods = a, b, c = cluster(3, LEASE_SECONDS="9", DURABILITY="protected")
     w = writer(pods)
     wait_until("the record says so", lambda: '"k":1' in kube.lease(LEASE)["metadata"]["annotations"]
                .get("pg-swarm.io/sync", ""))
@@ -202,7 +200,7 @@ def test_protected_loses_nothing(kube, cluster, writer):
 
 def test_protected_refuses_without_votes(kube, cluster):
     """Primary and one replica of three gone: the third says what is missing, and leads when it is told to."""
-    pods = a, b, c = cluster(3, LEASE_SECONDS="6", DURABILITY="protected")
+    pods = a, b, c = cluster(3, LEASE_SECONDS="9", DURABILITY="protected")
     wait_until("the record says so", lambda: '"k":1' in kube.lease(LEASE)["metadata"]["annotations"]
                .get("pg-swarm.io/sync", ""))
     for p in (a, b):
@@ -228,7 +226,7 @@ def test_pod_deleted(kube, cluster, writer):
     wait_until("writes again", lambda: w.first_after(t1))
     w.stop()
     print(f"gap {w.gap_ms(t0)} ms")
-    assert w.gap_ms(t0) < 5000
+    assert w.gap_ms(t0) < 10000  # the lease is of 15 s
     check_rows(w, new)
     no_overlap(w)
     assert spec(kube)["leaseTransitions"] == 2 and holder(kube) == new.name
@@ -238,14 +236,14 @@ def test_pod_deleted(kube, cluster, writer):
 def test_second_death_within_a_minute_moves_the_primary(kube, cluster, writer):
     pods = a, b, c = cluster(3)
     w = writer(pods)
-    os.kill(postmaster(a), signal.SIGKILL)
+    os.kill(a.postmaster(), signal.SIGKILL)
     t0 = boot_ms()
     wait_until("again in place", lambda: w.first_after(t0 + 20) and a.ready("primary"))
     assert spec(kube)["leaseTransitions"] == 1
     wait_until("followed again", lambda: streaming(a) == 2)
     wait_until("probed", lambda: "streaming" and a.ready("primary"))
     t0 = boot_ms()
-    os.kill(postmaster(a), signal.SIGKILL)
+    os.kill(a.postmaster(), signal.SIGKILL)
     new = lead(pods, not_this=a)
     t1 = boot_ms()
     wait_until("writes again", lambda: w.first_after(t1))
@@ -260,22 +258,23 @@ def test_second_death_within_a_minute_moves_the_primary(kube, cluster, writer):
 def test_frozen_postgresql(kube, cluster, writer, who):
     pods = a, b, c = cluster(3)
     w = writer(pods)
-    pids = a.processes() if who == "all" else [postmaster(a)]
     t0 = boot_ms()
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    new = lead(pods, not_this=a, timeout=15)
+    if who == "all":
+        a.freeze()
+    else:
+        os.kill(a.postmaster(), signal.SIGSTOP)
+    new = lead(pods, not_this=a)
     t1 = boot_ms()
     wait_until("writes again", lambda: w.first_after(t1))
     w.stop()
     print(f"gap {w.gap_ms(t0)} ms, other leads after {t1 - t0} ms")
-    assert t1 - t0 < 8000
+    assert t1 - t0 < 13000  # the lease is of 15 s, and was renewed all the time
     no_overlap(w)
     assert spec(kube)["leaseTransitions"] == 2
 
 
 def test_frozen_sidecar_is_replaced_and_thaws_without_harm(kube, cluster, writer):
-    pods = a, b, c = cluster(3, LEASE_SECONDS="6")
+    pods = a, b, c = cluster(3, LEASE_SECONDS="9")
     w = writer(pods)
     a.sidecar.send_signal(signal.SIGSTOP)
     new = lead(pods, not_this=a, timeout=30)
@@ -290,12 +289,12 @@ def test_frozen_sidecar_is_replaced_and_thaws_without_harm(kube, cluster, writer
 
 
 def test_nobody_leads_while_the_api_is_away_then_one(kube, cluster):
-    pods = a, b, c = cluster(3, LEASE_SECONDS="6")
+    pods = a, b, c = cluster(3, LEASE_SECONDS="9")
     kube.away = True
     a.sidecar.send_signal(signal.SIGKILL)
     a.proc.send_signal(signal.SIGKILL)
     gone = time.monotonic()
-    while time.monotonic() < gone + 10:
+    while time.monotonic() < gone + 12:
         assert not writable(b) and not writable(c)
         time.sleep(0.1)  # the fault is time itself
     kube.away = False
@@ -305,16 +304,16 @@ def test_nobody_leads_while_the_api_is_away_then_one(kube, cluster):
 
 
 def test_lease_taken_by_an_outsider_who_vanishes(kube, cluster):
-    pods = a, b, c = cluster(3, LEASE_SECONDS="6")
+    pods = a, b, c = cluster(3, LEASE_SECONDS="9")
     kube.edit_lease(LEASE, {"spec": {"holderIdentity": "somebody-else", "leaseTransitions": 9}})
-    wait_until("the primary stops", lambda: not writable(a), 5)
+    wait_until("the primary stops", lambda: not writable(a), 15)
     new = lead(pods, timeout=40)
     assert spec(kube)["leaseTransitions"] == 10 and holder(kube) == new.name
     wait_until("all follow", lambda: streaming(new) == 2, 40)
 
 
 def test_lease_deleted_while_nobody_runs(kube, cluster):
-    pods = a, b, c = cluster(3, LEASE_SECONDS="6")
+    pods = a, b, c = cluster(3, LEASE_SECONDS="9")
     a.query("insert into t values (1, 'x')")
     for p in pods:
         p.stop_pod()
@@ -334,14 +333,14 @@ def test_all_restart_at_once(kube, cluster, writer):
         p.sidecar.send_signal(signal.SIGTERM)
         p.proc.send_signal(signal.SIGTERM)
     for p in pods:
-        p.proc.wait(30)
-        p.sidecar.wait(20)
+        p.proc.wait(60)
+        p.sidecar.wait(60)
     t0 = boot_ms()
     for p in pods:
         p.launch()
-    new = lead(pods, timeout=30)
-    wait_until("all follow", lambda: streaming(new) == 2, 30)
-    assert boot_ms() - t0 < 30000
+    new = lead(pods, timeout=60)
+    wait_until("all follow", lambda: streaming(new) == 2, 60)
+    assert boot_ms() - t0 < 60000
     w.stop()
     check_rows(w, new)
     assert all("clone.started" not in p.sidecar_log().split("asked to end")[-1] for p in pods)
@@ -349,8 +348,9 @@ def test_all_restart_at_once(kube, cluster, writer):
 
 def test_promoted_by_hand(kube, cluster):
     a, b = cluster(2)
-    b.query("select pg_promote(false)")
-    wait_until("it is stopped", lambda: not writable(b), 10)
+    with contextlib.suppress(psycopg2.OperationalError):  # it may be stopped before it has answered
+        b.query("select pg_promote(false)")
+    wait_until("it is stopped", lambda: "somebody promoted" in b.log() and not writable(b))
     assert holder(kube) == a.name and spec(kube)["leaseTransitions"] == 1
     wait_until("it follows again", lambda: streaming(a) == 1, 60)
     assert a.ready("primary")
@@ -368,7 +368,7 @@ def test_sidecar_restart_keeps_the_lease(kube, cluster):
 
 
 def test_paused(kube, cluster):
-    a, b = cluster(2, LEASE_SECONDS="6")
+    a, b = cluster(2, LEASE_SECONDS="12")
     kube.edit_lease(LEASE, {"metadata": {"annotations": {
         "pg-swarm.io/paused": '{"by":"anna","operation":"op-1"}'}}})
     a.stop_pod()
@@ -381,7 +381,7 @@ def test_paused(kube, cluster):
 
 def test_letting_go_while_the_lease_is_read(kube, cluster):
     """Nothing but the end of that read tells that the lease may be written now."""
-    a, b = cluster(2, LEASE_SECONDS="6")
+    a, b = cluster(2, LEASE_SECONDS="12")
     kube.edit_lease(LEASE, {"metadata": {"annotations": {
         "pg-swarm.io/paused": '{"by":"anna","operation":"op-1"}'}}})  # nobody else's write wakes it up
     refused, reading, read = threading.Event(), threading.Event(), threading.Event()
