@@ -112,7 +112,7 @@ def test_protected_blocks_rather_than_lies(kube, cluster):
     waits(w, 6)
     assert record(kube) == want and names(a) == f"ANY 1 ({member(1)},{member(2)})"
     b.launch()
-    completed(w)
+    completed(w, 60)
     wait_until("it is on the replica", lambda: b.query("select count(*) from t where x = 2") == [(1,)])
 
 
@@ -122,21 +122,21 @@ def test_available_degrades_with_a_record_and_returns(kube, cluster):
     wait_until("the record", lambda: record(kube) == good)
     prepared(a)
     completed(Write(a, 1))
-    lose(b)
     start = time.monotonic()
+    lose(b)
     w = Write(a, 2)
     completed(w)
-    # Not before it was recorded, and not for long.
+    # Not before it was recorded, and not for long. The 2 s count from the last look, which is of the second before.
     assert record(kube)["degraded"] is True and record(kube)["k"] == 0
-    assert 1.5 < w.acked - start < 8
-    assert "sync.degraded" in open(f"{a.base}/run/decisions").read()
-    assert "kind=durability.degraded" in a.sidecar_log()
-    completed(Write(a, 3), 3)
+    assert 0.8 < w.acked - start < 15
+    wait_until("the decision", lambda: "sync.degraded" in open(f"{a.base}/run/decisions").read())
+    wait_until("the log", lambda: "kind=durability.degraded" in a.sidecar_log())
+    completed(Write(a, 3))
     b.launch()
     wait_until("again", lambda: record(kube) == good, 60)
     assert names(a) == f"ANY 1 ({member(1)})"
-    assert b.query("select count(*) from t where x in (2, 3)") == [(2,)]
-    assert "kind=durability.restored" in a.sidecar_log()
+    wait_until("the rows", lambda: b.query("select count(*) from t where x in (2, 3)") == [(2,)])
+    wait_until("the log", lambda: "kind=durability.restored" in a.sidecar_log())
 
 
 def test_available_names_who_is_there(kube, cluster):
@@ -151,18 +151,17 @@ def test_available_names_who_is_there(kube, cluster):
 
 
 def test_nothing_is_let_go_while_the_api_is_away(kube, cluster):
-    a, b = cluster(2, DURABILITY="available")
+    a, b = cluster(2, DURABILITY="available", LEASE_SECONDS="30")  # the permit is not what ends the write
     wait_until("the record", lambda: record(kube).get("k") == 1)
     prepared(a)
     kube.away = True
     lose(b)
     w = Write(a, 1)
-    waits(w, 5)  # until the permit ends, which is the fence's affair
+    waits(w, 5)
     assert record(kube)["degraded"] is False
     kube.away = False
-    w.join(20)
-    if w.acked:  # it was back in time: then with a record
-        wait_until("degraded", lambda: record(kube)["degraded"] is True)
+    completed(w, 30)
+    assert record(kube)["degraded"] is True
 
 
 def test_alter_system_is_taken_back(kube, cluster):
@@ -171,9 +170,10 @@ def test_alter_system_is_taken_back(kube, cluster):
     wait_until("in force", lambda: names(a) == want)
     a.query("alter system set synchronous_standby_names = ''")
     a.query("select pg_reload_conf()")
-    wait_until("let go", lambda: names(a) == "", 5)
+    # Empty for a second at most, which a look may miss.
+    wait_until("let go", lambda: names(a) == "" or "kind=durability.overridden" in a.sidecar_log())
     wait_until("in force again", lambda: names(a) == want, 20)
-    assert "kind=durability.overridden" in a.sidecar_log()
+    wait_until("the log", lambda: "kind=durability.overridden" in a.sidecar_log())
 
 
 def test_a_frozen_follower_counts_as_gone(kube, cluster):
@@ -181,18 +181,20 @@ def test_a_frozen_follower_counts_as_gone(kube, cluster):
     a, b = cluster(2, DURABILITY="available")
     wait_until("the record", lambda: record(kube).get("k") == 1)
     prepared(a)
-    pids = [b.sidecar.pid, b.proc.pid, *b.processes()]
+    pids = [b.sidecar.pid, b.proc.pid]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
+    pids += b.freeze()
     try:
         start = time.monotonic()
         w = Write(a, 1)
-        completed(w)
-        assert w.acked - start < 12
+        completed(w, 30)
+        assert w.acked - start < 25  # wal_sender_timeout is of 60 s
         assert record(kube)["degraded"] is True
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
     wait_until("again", lambda: record(kube)["degraded"] is False, 60)
 
 
@@ -209,7 +211,9 @@ def test_slots_for_every_member_on_every_node(kube, cluster):
     a.query("create table t as select generate_series(1, 10000) x")
     a.query("checkpoint")
     lsn = a.query("select redo_lsn::text from pg_control_checkpoint()")[0][0]
-    wait_until("replayed", lambda: b.query("select pg_last_wal_replay_lsn() > %s::pg_lsn", lsn)[0][0])
+    # With the record of the checkpoint itself, or there is nothing to make a restartpoint at.
+    end = a.query("select pg_current_wal_lsn()::text")[0][0]
+    wait_until("replayed", lambda: b.query("select pg_last_wal_replay_lsn() >= %s::pg_lsn", end)[0][0])
     b.query("checkpoint")  # a restartpoint
     wait_until("moved", lambda: b.query("select restart_lsn >= %s::pg_lsn from pg_replication_slots"
                                         " where slot_name = 'member_2'", lsn)[0][0], 40)
@@ -267,7 +271,7 @@ def leader(pods):
 
 def test_no_acknowledged_row_is_lost(kube, cluster):
     """Primaries and their followers die under writers, one after the other; every member comes back by itself."""
-    pods = cluster(3, DURABILITY="protected", LEASE_SECONDS="6")
+    pods = cluster(3, DURABILITY="protected", LEASE_SECONDS="9")
     wait_until("the record", lambda: record(kube).get("k") == 1)
     prepared(pods[0])
     writers = Writers(pods)
