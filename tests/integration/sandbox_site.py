@@ -1,5 +1,5 @@
 """A sandbox of a test's own, and stock kubectl against it."""
-import json, os, ssl, subprocess, tempfile, time, urllib.error, urllib.request
+import contextlib, json, os, ssl, subprocess, tempfile, threading, time, urllib.error, urllib.request
 
 import yaml
 
@@ -29,7 +29,7 @@ class Sandbox:
         with open(os.path.join(self.state, "log"), "a") as log:
             self.proc = subprocess.Popen([os.path.join(BIN, "pg-swarm-sandbox"), "--site", "test", "--state",
                                           self.state, "--images", images, *self.options], stderr=log)
-        wait_for(lambda: os.path.exists(self.kubeconfig) and self.ready(), 30, "the API", self.alive)
+        wait_for(lambda: os.path.exists(self.kubeconfig) and self.ready(), 90, "the API", self.alive)
         with open(self.kubeconfig) as f:
             c = yaml.safe_load(f)
         self.url = c["clusters"][0]["cluster"]["server"]
@@ -49,7 +49,7 @@ class Sandbox:
 
     def stop(self, kill=False):
         (self.proc.kill if kill else self.proc.terminate)()
-        code = self.proc.wait(30)
+        code = self.proc.wait(60)
         if not kill:
             assert code == 0, self.log()[-3000:]
         for word in ("AddressSanitizer", "LeakSanitizer", "runtime error"):
@@ -61,12 +61,26 @@ class Sandbox:
     def env(self):
         return dict(os.environ, HOME=self.home, KUBECACHEDIR=os.path.join(self.home, "cache"))
 
-    def kubectl(self, *args, stdin=None, check=True, timeout=60):
+    def kubectl(self, *args, stdin=None, check=True, timeout=150):
         p = subprocess.run(self.command(*args), input=stdin, capture_output=True, text=True, timeout=timeout,
                            env=self.env())
         if check:
             assert p.returncode == 0, f"kubectl {' '.join(args)}: {p.stderr}{p.stdout}"
         return Result(p)
+
+    @contextlib.contextmanager
+    def following(self, *args, seconds=90):
+        """kubectl that goes on by itself. Its output ends after a while, so that who waits for a line in vain fails."""
+        p = subprocess.Popen(self.command(*args), stdout=subprocess.PIPE, text=True, env=self.env())
+        end = threading.Timer(seconds, p.kill)
+        end.start()
+        try:
+            yield p
+        finally:
+            end.cancel()
+            p.kill()
+            p.wait()
+            p.stdout.close()
 
     def minor(self):
         """Of kubectl 1.MINOR: Debian 12 brings 1.20, which lacks some commands and flags."""

@@ -131,7 +131,7 @@ def test_finalizers_and_generate_name(site):
 
 def test_status_is_a_part_of_its_own(site):
     pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "host:1"}]}, "status": {"phase": "Running"}}
-    wait_for(lambda: site.call("GET", "/api/v1/namespaces/default/serviceaccounts/default")[0] == 200, 10, "account")
+    wait_for(lambda: site.call("GET", "/api/v1/namespaces/default/serviceaccounts/default")[0] == 200, 60, "account")
     status, o = site.call("POST", "/api/v1/namespaces/default/pods", pod)
     assert status == 201 and o["status"]["phase"] == "Pending"
     path = "/api/v1/namespaces/default/pods/p"

@@ -1,5 +1,5 @@
 """Stock kubectl against the sandbox, as a person at a shell would use it."""
-import json, os, re, subprocess
+import json, os, re
 
 import pytest
 
@@ -57,7 +57,7 @@ def site(tmp_path_factory):
 def ns(site, request):
     name = re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:60].strip("-")
     site.kubectl("create", "namespace", name)
-    wait_for(lambda: site.kubectl("-n", name, "get", "sa", "default", check=False).code == 0, 10, "service account")
+    wait_for(lambda: site.kubectl("-n", name, "get", "sa", "default", check=False).code == 0, 60, "service account")
     yield name
     site.kubectl("delete", "namespace", name, "--wait=false")
 
@@ -199,26 +199,25 @@ def test_deployment_life(site, ns):
     """apply, rollout status, scale, logs, wait, new version, undo, delete."""
     k = lambda *a, **kw: site.kubectl("-n", ns, *a, **kw)
     k("apply", "-f", "-", stdin=WEB)
-    assert "successfully rolled out" in k("rollout", "status", "deploy/web", "--timeout=60s").out
-    k("wait", "--for=condition=Available", "deploy/web", "--timeout=30s")
+    assert "successfully rolled out" in k("rollout", "status", "deploy/web", "--timeout=120s").out
+    k("wait", "--for=condition=Available", "deploy/web", "--timeout=120s")
     k("scale", "deploy/web", "--replicas=1")
-    wait_for(lambda: len(k("get", "pods", "-l", "app=web", "-o", "name").out.split()) == 1, 30, "one pod")
+    wait_for(lambda: len(k("get", "pods", "-l", "app=web", "-o", "name").out.split()) == 1, 60, "one pod")
     pod = k("get", "pods", "-l", "app=web", "-o", "name").out.strip()
-    wait_for(lambda: "line 3" in k("logs", pod).out, 20, "log lines")
+    wait_for(lambda: "line 3" in k("logs", pod).out, 60, "log lines")
     assert re.fullmatch(r"line \d+\n", k("logs", pod, "--tail=1").out)
     assert re.match(r"20\d\d-\S+Z line 1\n", k("logs", pod, "--timestamps", "--limit-bytes=1000").out)
     assert k("logs", pod, "--since=1h").out.startswith("line 1\n")
-    follow = subprocess.Popen(site.command("-n", ns, "logs", "-f", pod, "--tail=1"), stdout=subprocess.PIPE, text=True,
-                              env=site.env())
-    first = int(follow.stdout.readline().split()[1])
-    assert int(follow.stdout.readline().split()[1]) == first + 1
-    k("set", "image", "deploy/web", "c=host:2")
-    k("rollout", "status", "deploy/web", "--timeout=60s")
-    follow.communicate(timeout=20)
-    assert follow.returncode == 0, "the log ends with its pod"
+    with site.following("-n", ns, "logs", "-f", pod, "--tail=1", seconds=300) as follow:
+        first = int(follow.stdout.readline().split()[1])
+        assert int(follow.stdout.readline().split()[1]) == first + 1
+        k("set", "image", "deploy/web", "c=host:2")
+        k("rollout", "status", "deploy/web", "--timeout=120s")
+        follow.communicate(timeout=60)
+        assert follow.returncode == 0, "the log ends with its pod"
     assert "REVISION" in k("rollout", "history", "deploy/web").out
     k("rollout", "undo", "deploy/web")
-    k("rollout", "status", "deploy/web", "--timeout=60s")
+    k("rollout", "status", "deploy/web", "--timeout=120s")
     assert site.json("-n", ns, "get", "deploy", "web")["spec"]["template"]["spec"]["containers"][0]["image"] == "host:1"
     about = k("describe", "deploy", "web").out
     assert "StrategyType:" in about and "ScalingReplicaSet" in about
@@ -227,32 +226,30 @@ def test_deployment_life(site, ns):
     assert pods[0].split()[:7] == ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE"]
     assert pods[1].split()[1:3] == ["1/1", "Running"] and "198." in pods[1]
     k("delete", "deploy", "web", "--cascade=foreground")
-    wait_for(lambda: not k("get", "pods,rs", "-o", "name").out, 30, "nothing is left")
+    wait_for(lambda: not k("get", "pods,rs", "-o", "name").out, 60, "nothing is left")
 
 
 def test_orphan_and_background_delete(site, ns):
     k = lambda *a, **kw: site.kubectl("-n", ns, *a, **kw)
     k("apply", "-f", "-", stdin=STATEFULSET)
-    k("wait", "--for=condition=Ready", "pod/db-0", "--timeout=30s")
+    wait_for(lambda: k("get", "pod", "db-0", check=False).code == 0, 60, "the pod")  # kubectl waits for nothing that is not
+    k("wait", "--for=condition=Ready", "pod/db-0", "--timeout=120s")
     k("delete", "sts", "db", "--cascade=orphan")
     assert "ownerReferences" not in wait_for(
         lambda: (lambda m: m if "ownerReferences" not in m else None)(site.json("-n", ns, "get", "pod", "db-0")["metadata"]),
-        10, "the pod is free")
+        60, "the pod is free")
     k("apply", "-f", "-", stdin=STATEFULSET)
-    wait_for(lambda: "ownerReferences" in site.json("-n", ns, "get", "pod", "db-0")["metadata"], 10, "adopted again")
+    wait_for(lambda: "ownerReferences" in site.json("-n", ns, "get", "pod", "db-0")["metadata"], 60, "adopted again")
     k("delete", "sts", "db")
-    k("wait", "--for=delete", "pod/db-0", "--timeout=30s")
+    wait_for(lambda: "NotFound" in k("get", "pod", "db-0", check=False).err, 60, "the pod goes")
 
 
 def test_watch_from_the_shell(site, ns):
-    w = subprocess.Popen(site.command("-n", ns, "get", "cm", "-w", "-l", "app=web", "--no-headers"),
-                         stdout=subprocess.PIPE, text=True, env=site.env())
-    site.kubectl("-n", ns, "create", "-f", "-", stdin=CONFIGMAP)
-    site.kubectl("-n", ns, "patch", "cm", "settings", "-p", '{"data":{"third":"3"}}')
-    seen = [w.stdout.readline().split()[:2] for _ in range(2)]
-    w.kill()
-    w.communicate()
-    assert seen in ([["settings", "2"], ["settings", "3"]], [["settings", "3"], ["settings", "3"]])
+    with site.following("-n", ns, "get", "cm", "-w", "-l", "app=web", "--no-headers") as w:
+        site.kubectl("-n", ns, "create", "-f", "-", stdin=CONFIGMAP)
+        assert w.stdout.readline().split()[:2] == ["settings", "2"]  # by its first list, or by its watch
+        site.kubectl("-n", ns, "patch", "cm", "settings", "-p", '{"data":{"third":"3"}}')
+        assert w.stdout.readline().split()[:2] == ["settings", "3"]
 
 
 def test_can_i_as_a_service_account(site, ns):
@@ -299,8 +296,8 @@ def test_quota_refusal_is_an_event(site, ns):
     k = lambda *a, **kw: site.kubectl("-n", ns, *a, **kw)
     k("create", "quota", "small", "--hard=pods=1")
     k("apply", "-f", "-", stdin=WEB)
-    wait_for(lambda: "exceeded quota: small" in k("get", "events").out, 20, "the refusal")
-    wait_for(lambda: site.json("-n", ns, "get", "quota", "small").get("status", {}).get("used") == {"pods": "1"}, 10, "used")
+    wait_for(lambda: "exceeded quota: small" in k("get", "events").out, 60, "the refusal")
+    wait_for(lambda: site.json("-n", ns, "get", "quota", "small").get("status", {}).get("used") == {"pods": "1"}, 60, "used")
     k("delete", "deploy", "web")
 
 
@@ -316,9 +313,9 @@ def test_explain_api_resources_and_unknown(site, ns):
 
 def test_namespace_goes_with_all_it_holds(site):
     site.kubectl("create", "ns", "short-lived")
-    wait_for(lambda: site.kubectl("-n", "short-lived", "get", "sa", "default", check=False).code == 0, 10, "account")
+    wait_for(lambda: site.kubectl("-n", "short-lived", "get", "sa", "default", check=False).code == 0, 60, "account")
     site.kubectl("-n", "short-lived", "apply", "-f", "-", stdin=STATEFULSET)
-    site.kubectl("delete", "ns", "short-lived", "--timeout=60s")
+    site.kubectl("delete", "ns", "short-lived", "--timeout=120s")
     assert site.kubectl("get", "ns", "short-lived", check=False).code == 1
 
 
@@ -337,16 +334,12 @@ def test_a_killed_process_loses_nothing(tmp_path):
 def test_a_followed_log_survives_rotation(site, ns):
     """The kubelet moves a full file away; here the test does."""
     site.kubectl("-n", ns, "apply", "-f", "-", stdin=WEB.replace("replicas: 2", "replicas: 1"))
-    site.kubectl("-n", ns, "rollout", "status", "deploy/web", "--timeout=60s")
+    site.kubectl("-n", ns, "rollout", "status", "deploy/web", "--timeout=120s")
     pod = site.json("-n", ns, "get", "pods")["items"][0]["metadata"]
     log = os.path.join(site.state, "logs", f"{ns}_{pod['name']}_{pod['uid']}", "c", "0.log")
-    follow = subprocess.Popen(site.command("-n", ns, "logs", "-f", pod["name"], "--tail=1"), stdout=subprocess.PIPE,
-                              text=True, env=site.env())
-    assert follow.stdout.readline().startswith("line ")
-    os.rename(log, log + ".moved")
-    with open(log, "w") as f:
-        f.write("2026-01-01T00:00:00.000000Z stdout F from the new file\n")
-    while follow.stdout.readline() != "from the new file\n":
-        assert follow.poll() is None
-    follow.kill()
-    follow.communicate()
+    with site.following("-n", ns, "logs", "-f", pod["name"], "--tail=1") as follow:
+        assert follow.stdout.readline().startswith("line ")
+        os.rename(log, log + ".moved")
+        with open(log, "w") as f:
+            f.write("2026-01-01T00:00:00.000000Z stdout F from the new file\n")
+        assert "from the new file\n" in follow.stdout
