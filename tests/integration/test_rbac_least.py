@@ -72,7 +72,7 @@ def told(env):
     return None
 
 
-def step(env, what, ready, seconds=15):
+def step(env, what, ready, seconds=90):
     def either():
         why = told(env)
         if why:
@@ -113,7 +113,7 @@ def life(env):
     step(env, "pods go", lambda: (get("sts", "prod-pg") or {"metadata": {"deletionTimestamp": 1}})["metadata"].get(
         "deletionTimestamp"))
     release_pods(env)
-    step(env, "deleted", lambda: acked(s, 3, "DELETED"), 30)
+    step(env, "deleted", lambda: acked(s, 3, "DELETED"), 120)
     left = env.kubectl.run("get", "sts,svc,cm,secret,sa,role,rolebinding,pdb,netpol,lease,pvc", "-n", env.db, "-l",
                            "app.kubernetes.io/managed-by=pg-swarm", "-o", "name").split()
     if left:
