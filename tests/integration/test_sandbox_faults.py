@@ -30,13 +30,13 @@ def say(key, text):
     c = conns[key]; c.settimeout(2); c.sendall((text + '\n').encode())
     got = c.recv(100); return got.decode().strip() or 'closed'
 def read(key):
-    c = conns[key]; c.settimeout(20); got = c.recv(100); return got.decode().strip() or 'closed'
+    c = conns[key]; c.settimeout(60); got = c.recv(100); return got.decode().strip() or 'closed'
 def api():
     t = time.monotonic()
     req = urllib.request.Request('https://%s:%s/version' % (os.environ['KUBERNETES_SERVICE_HOST'],
                                                             os.environ['KUBERNETES_SERVICE_PORT']))
     ctx = ssl._create_unverified_context()
-    try: status = urllib.request.urlopen(req, timeout=3, context=ctx).status
+    try: status = urllib.request.urlopen(req, timeout=8, context=ctx).status
     except urllib.error.HTTPError as e: status = e.code
     return '%d %.3f' % (status, time.monotonic() - t)
 def write(path, n):
@@ -74,7 +74,7 @@ class Box:
         self.ports = {}
 
     def ctl(self, *args, check=True):
-        p = subprocess.run([*self.prefix, "swarmctl", *args], env=self.env, capture_output=True, text=True, timeout=120)
+        p = subprocess.run([*self.prefix, "swarmctl", *args], env=self.env, capture_output=True, text=True, timeout=300)
         assert not check or p.returncode == 0, f"swarmctl {' '.join(args)}: {p.returncode} {p.stdout}{p.stderr}"
         return p
 
@@ -87,7 +87,7 @@ class Box:
     def kubectl(self, *args, data=None, check=True):
         env = dict(self.env, KUBECONFIG=f"{self.dir}/state/sites/{SITE}/kubeconfig", KUBECACHEDIR=f"{self.dir}/k")
         p = subprocess.run([*self.prefix, "kubectl", *args], env=env, input=data, capture_output=True, text=True,
-                           timeout=60)
+                           timeout=150)
         assert not check or p.returncode == 0, f"kubectl {' '.join(args)}: {p.stderr}"
         return p.stdout
 
@@ -98,7 +98,7 @@ class Box:
     def ip(self, n):
         return self.kubectl("-n", NS, "get", "pod", f"db-{n}", "-o", "jsonpath={.status.podIP}")
 
-    def agent(self, n, command, timeout=10):
+    def agent(self, n, command, timeout=15):
         """What agent n answers; None when it cannot be reached."""
         try:
             with socket.create_connection(("127.0.0.1", self.ports[n]), timeout) as c:
@@ -107,6 +107,10 @@ class Box:
                 return c.makefile().readline().strip() or None
         except OSError:
             return None
+
+    def api(self, n):
+        """How the API answers agent n."""
+        return self.agent(n, "api") or ""
 
     def wait_agents(self):
         for n in range(3):
@@ -161,21 +165,23 @@ def healed(box):
 # ---- the network ----
 
 def test_a_cut_from_peers_hangs_what_is_connected_and_resets_nothing(box):
-    assert box.agent(1, f"dial {box.ip(0)} 5432 old") == "ok"
+    ips = [box.ip(n) for n in range(3)]
+    assert box.agent(1, f"dial {ips[0]} 5432 old") == "ok"
     assert box.agent(1, "say old one") == "one"
     box.fault("partition", CLUSTER, "1", "--from", "peers")
     assert box.faults() == {("partition", "db-1")}
     assert box.agent(1, "say old two") == "timeout"
-    assert box.agent(1, f"dial {box.ip(0)} 5432 new") == "timeout"
-    assert box.agent(0, f"dial {box.ip(1)} 5432 back") == "timeout"
+    assert box.agent(1, f"dial {ips[0]} 5432 new") == "timeout"
+    assert box.agent(0, f"dial {ips[1]} 5432 back") == "timeout"
     # Others are not concerned, nor are the API and clients.
-    assert box.agent(0, f"dial {box.ip(2)} 5432 other") == "ok"
-    assert box.agent(1, "api").startswith("200")
-    with socket.create_connection(("127.0.0.1", box.ports[3]), 5) as c:
+    assert box.agent(0, f"dial {ips[2]} 5432 other") == "ok"
+    assert box.api(1).startswith("200")
+    with socket.create_connection(("127.0.0.1", box.ports[3]), 15) as c:
         c.sendall(b"hello\n")
         assert c.makefile().readline() == "hello\n"
     box.fault("heal", CLUSTER, "1")
-    assert box.agent(1, "read old", 25) == "two"  # the very same connection: what was lost on the wire came again
+    # The very same connection: what was lost on the wire comes again, as late as TCP had grown patient.
+    assert box.agent(1, "read old", 70) == "two"
 
 
 def test_a_cut_from_one_pod_leaves_the_others(box):
@@ -185,15 +191,15 @@ def test_a_cut_from_one_pod_leaves_the_others(box):
 
 
 def test_a_cut_from_the_api_only(box):
-    assert box.agent(0, "api").startswith("200")
+    assert box.api(0).startswith("200")
     box.fault("partition", CLUSTER, "--primary", "--from", "api")
-    assert box.agent(0, "api") == "timeout"
+    assert box.api(0) == "timeout"
     assert box.agent(0, f"dial {box.ip(1)} 5432 x") == "ok"
-    assert box.agent(1, "api").startswith("200")
+    assert box.api(1).startswith("200")
 
 
 def test_a_cut_from_clients_spares_peers(box):
-    with socket.create_connection(("127.0.0.1", box.ports[3]), 5) as c:
+    with socket.create_connection(("127.0.0.1", box.ports[3]), 15) as c:
         c.sendall(b"one\n")
         assert c.makefile().readline() == "one\n"
         box.fault("partition", CLUSTER, "1", "--from", "clients")
@@ -203,7 +209,7 @@ def test_a_cut_from_clients_spares_peers(box):
             c.recv(10)
         assert box.agent(0, f"dial {box.ip(1)} 5432 x") == "ok"
         box.fault("heal", CLUSTER)
-        c.settimeout(20)
+        c.settimeout(60)
         assert c.recv(10) == b"two\n"
 
 
@@ -228,7 +234,7 @@ def test_the_satellite_cut_from_central_and_back(box):
     box.fault("partition", "--satellite", "--site", SITE, "--from", "central")
     wait_until("central misses it", lambda: not connected(), 90)
     box.fault("heal", "--all")
-    wait_until("connected again", connected, 60)
+    wait_until("connected again", connected, 90)
 
 
 # ---- processes ----
@@ -256,10 +262,10 @@ def test_stop_and_cont(box):
     box.fault("freeze", CLUSTER, "--primary")
     assert ("freeze", "db-0") in box.faults()
     assert box.agent(0, "pid", 1.5) is None
-    assert box.agent(1, "pid", 5)
+    assert box.agent(1, "pid")
     box.fault("thaw", CLUSTER, "--all-pods")
     assert box.faults() == set()
-    assert box.agent(0, "pid", 5)
+    assert box.agent(0, "pid")
 
 
 def test_what_is_not_there_is_an_error(box):
@@ -311,8 +317,8 @@ def test_the_boot_clock_is_ahead_and_the_wall_clock_is_not(box):
 
     box.fault("clock", CLUSTER, "2", "--offset", "+1h")
     wait_until("one hour ahead", ahead)
-    assert abs(float(box.agent(2, "clocks").split()[1]) - time.time()) < 5
-    assert abs(float(box.agent(1, "clocks").split()[0]) - time.clock_gettime(time.CLOCK_BOOTTIME)) < 5
+    assert abs(float(box.agent(2, "clocks").split()[1]) - time.time()) < 60
+    assert abs(float(box.agent(1, "clocks").split()[0]) - time.clock_gettime(time.CLOCK_BOOTTIME)) < 60
     box.fault("heal", CLUSTER, "2")
     wait_until("right again", lambda: box.agent(2, "clocks", 2) and not ahead())
 
@@ -321,23 +327,23 @@ def test_the_boot_clock_is_ahead_and_the_wall_clock_is_not(box):
 
 def test_a_slow_api_and_one_that_fails_now_and_then(box):
     box.fault("slow-api", SITE, "--delay", "400ms")
-    status, took = box.agent(0, "api").split()
+    status, took = box.api(0).split()
     assert status == "200" and float(took) >= 0.4
     box.fault("slow-api", SITE, "--fail", "429", "--rate", "50%")
-    seen = {box.agent(0, "api").split()[0] for _ in range(60)}
+    seen = {box.api(0).split()[0] for _ in range(60)}
     assert seen == {"200", "429"}
     assert box.faults() == {("slow-api", "")}
 
 
 def test_the_api_goes_away_and_comes_back(box):
     box.fault("api-down", SITE)
-    assert "refused" in box.agent(0, "api")
+    assert "refused" in box.api(0)
     assert "unavailable" in box.kubectl("get", "ns", check=False).lower() or not box.kubectl("get", "ns", check=False)
     box.fault("heal", "--site", SITE)
-    assert box.agent(0, "api").startswith("200")
-    box.fault("api-down", SITE, "--for", "1s")
-    assert "refused" in box.agent(0, "api")
-    wait_until("the API is back by itself", lambda: box.agent(0, "api").startswith("200"), 10)
+    assert box.api(0).startswith("200")
+    box.fault("api-down", SITE, "--for", "6s")
+    assert "refused" in box.api(0)
+    wait_until("the API is back by itself", lambda: box.api(0).startswith("200"))
     assert box.faults() == set()
 
 
