@@ -12,7 +12,7 @@ PG_BIN = "/usr/lib/postgresql/15/bin"
 IMAGES = {"host:1": {"root": "/", "user": 999}}
 
 
-def wait_until(what, check, seconds=30):
+def wait_until(what, check, seconds=60):
     """Poll until check() is true; its value is returned."""
     end = time.monotonic() + seconds
     while True:
@@ -35,6 +35,22 @@ def pids_with(*words):
         if all(w in line for w in words):
             found.append(int(pid))
     return found
+
+
+def descends(pid, top):
+    """Is that process a child of the other, or a child's child?"""
+    while pid > 1 and pid != top:
+        pid = int((status_of(pid, "PPid") or ["0"])[0])
+    return pid == top
+
+
+def status_of(pid, field):
+    """The words of that line of the process's status, [] when there is no such process any more."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+            return next((line for line in f if line.startswith(field + ":")), "").split()[1:]
+    except OSError:
+        return []
 
 
 class Sandbox:
@@ -64,7 +80,7 @@ class Sandbox:
         self.proc = subprocess.Popen(
             [*self.prefix, os.path.join(BIN, "pg-swarm-sandbox"), "--site", self.site, "--state", self.state,
              "--images", f"{self.dir}/images.json", *self.options], stderr=self.log, stdin=subprocess.DEVNULL)
-        wait_until("sandbox is up", lambda: self.alive() and os.path.exists(self.kubeconfig), 20)
+        wait_until("sandbox is up", lambda: self.alive() and os.path.exists(self.kubeconfig))
         return self
 
     def alive(self):
@@ -82,26 +98,26 @@ class Sandbox:
 
     def kill(self):
         os.kill(self.pid(), signal.SIGKILL)
-        self.proc.wait(10)
+        self.proc.wait(30)
 
     def stop(self):
         """Must end by itself, cleanly."""
         if self.proc and self.proc.poll() is None:
             os.kill(self.pid(), signal.SIGTERM)
-            code = self.proc.wait(30)
+            code = self.proc.wait(60)
             assert code == 0, f"sandbox ended with {code}: {self.read_log()}"
 
     def remove(self):
         if self.proc and self.proc.poll() is None:
             os.kill(self.pid(), signal.SIGKILL)
-            self.proc.wait(10)
+            self.proc.wait(30)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # ---- kubectl ----
 
     def kubectl(self, *args, data=None, check=True):
         env = dict(os.environ, KUBECONFIG=self.kubeconfig)
-        r = subprocess.run(["kubectl", *args], input=data, capture_output=True, text=True, env=env, timeout=90)
+        r = subprocess.run(["kubectl", *args], input=data, capture_output=True, text=True, env=env, timeout=180)
         assert not check or r.returncode == 0, f"kubectl {' '.join(args)}: {r.stderr}\n{self.read_log()}"
         return r.stdout if check else r
 
