@@ -1,5 +1,5 @@
 """The satellite against a Kubernetes API and a central that grpcio plays."""
-import base64, json, os, subprocess, tempfile, uuid
+import base64, json, os, subprocess, tempfile, time, uuid
 
 import grpc
 import pytest
@@ -524,6 +524,21 @@ def test_sidecars(env):
     for c in [cars[0], cars[2], newer]:
         c.close()
     wait_until("sidecars gone", lambda: env.sat.metric("sidecars_connected") == 0)
+
+
+def test_a_flow_of_events_does_not_put_itself_off(env):
+    """One each 100 ms: they are on their way while it goes on, not once it has ended."""
+    s = env.applied()
+    wait_until("pods", lambda: env.get("pod", "prod-pg-0"))
+    car = Sidecar(env, "prod-pg-0", passwords(env.get("secret", "prod-pg-secret"))["sidecar-stream-token"])
+    come = lambda: [e.message for e in s.all("event") if e.kind == "test.flow"]
+    for i in range(50):
+        there = come()
+        car.send(event=pb.health.EventReport(severity=1, kind="test.flow", message=f"n{i}"))
+        time.sleep(0.1)  # the flow itself
+    assert there and there[0] == "n0", "the first is at central before the last is sent"
+    wait_until("all of them, in order", lambda: come() == [f"n{i}" for i in range(50)])
+    car.close()
 
 
 def test_garbage_from_sidecars_and_on_ports(env):

@@ -7,7 +7,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { WRITE_DELAY_MS = 200, ACK_WRITE_DELAY_MS = 5000 };
+enum {
+    WRITE_DELAY_MS = 200,
+    ACK_WRITE_DELAY_MS = 5000,
+    RETRY_MAX_MS = 5000,
+    NEWS_WAIT_MS = 2000, /* what a new event waits at most after a failed write */
+};
 
 typedef struct Kept {
     Arena *a;
@@ -25,8 +30,11 @@ struct Events {
     uint64_t sent, acked;
     uint64_t dropped, dropped_untold, written;
     bool loaded, changed;
+    bool full_told; /* that events are dropped was logged */
     KubeCall *call;
     Timer *timer;
+    uint64_t due;        /* when the timer fires */
+    uint64_t not_before; /* no write sooner, whatever happens: the last one failed */
     Backoff backoff;
 };
 
@@ -62,6 +70,24 @@ static void drop_first(Events *e)
     vec_remove(&e->ring, 0);
 }
 
+static bool is_full(const Events *e, size_t parts)
+{
+    return e->ring.n > EVENTS_MAX / parts || e->bytes > EVENTS_BYTES / parts;
+}
+
+/* Said once, until there was room again. */
+static void drop_oldest(Events *e)
+{
+    if (!e->full_told)
+        log_warn("events", "too many events wait for central; the oldest are dropped",
+                 "kept=%zu next=%" PRIu64 " persisted=%" PRIu64 " acked=%" PRIu64, e->ring.n,
+                 e->next, e->persisted, e->acked);
+    e->full_told = true;
+    drop_first(e);
+    e->dropped++;
+    e->dropped_untold++;
+}
+
 static void push(Events *e, const EventReport *r, uint64_t sequence)
 {
     Kept k = {.a = arena_new_sized(512)};
@@ -75,11 +101,8 @@ static void push(Events *e, const EventReport *r, uint64_t sequence)
     k.bytes = arena_used(k.a) + 128;
     vec_push(&e->ring, k);
     e->bytes += k.bytes;
-    while (e->ring.n > EVENTS_MAX || (e->bytes > EVENTS_BYTES && e->ring.n > 1)) {
-        drop_first(e);
-        e->dropped++;
-        e->dropped_untold++;
-    }
+    while (is_full(e, 1) && e->ring.n > 1)
+        drop_oldest(e);
 }
 
 void events_add(Events *e, const EventReport *r)
@@ -114,6 +137,7 @@ void events_acked(Events *e, uint64_t sequence)
     e->acked = sequence;
     while (e->ring.n && e->ring.at[0].r.sequence <= sequence)
         drop_first(e);
+    e->full_told = e->full_told && is_full(e, 2);
     e->changed = true;
     write_soon(e, ACK_WRITE_DELAY_MS);
 }
@@ -130,13 +154,21 @@ EventsStats events_stats(const Events *e)
 
 /* ---- the ConfigMap ---- */
 
+/* How long to wait after a failure. */
+static uint64_t retry_ms(Events *e)
+{
+    uint64_t ms = 200 + backoff_next(&e->backoff);
+    e->not_before = loop_now(e->spec.loop) + (ms < NEWS_WAIT_MS ? ms : NEWS_WAIT_MS);
+    return ms;
+}
+
 static void on_written(void *ctx, const Error *err, const cJSON *obj)
 {
     Events *e = ctx;
     (void)obj;
     e->call = NULL;
     if (err) {
-        uint64_t ms = 500 + backoff_next(&e->backoff);
+        uint64_t ms = retry_ms(e);
         log_warn("events", "events cannot be kept at the site; they wait",
                  "err=%s again_ms=%" PRIu64, log_quote(err->msg), ms);
         e->changed = true;
@@ -182,13 +214,23 @@ static void on_timer(void *ctx)
         write_now(e);
 }
 
-/* A write that is sooner than the one planned takes its place. */
+static void arm(Events *e, uint64_t at)
+{
+    uint64_t now = loop_now(e->spec.loop);
+    timer_stop(e->timer);
+    e->due = at;
+    e->timer = timer_start(e->spec.loop, at > now ? at - now : 0, 0, on_timer, e);
+}
+
+/* The sooner of this and the planned one: more events never put a write off. */
 static void write_soon(Events *e, uint64_t ms)
 {
-    if (!e->loaded || e->call || (e->timer && ms >= ACK_WRITE_DELAY_MS))
+    uint64_t at = loop_now(e->spec.loop) + ms;
+    if (at < e->not_before)
+        at = e->not_before;
+    if (!e->loaded || e->call || (e->timer && e->due <= at))
         return;
-    timer_stop(e->timer);
-    e->timer = timer_start(e->spec.loop, ms, 0, on_timer, e);
+    arm(e, at);
 }
 
 /* What an earlier life left comes before what was added meanwhile. */
@@ -223,8 +265,7 @@ static void on_loaded(void *ctx, const Error *err, const cJSON *obj)
     e->call = NULL;
     if (err && err->code != ERR_NOT_FOUND) {
         log_warn("events", "kept events cannot be read", "err=%s", log_quote(err->msg));
-        timer_stop(e->timer);
-        e->timer = timer_start(e->spec.loop, 500 + backoff_next(&e->backoff), 0, on_timer, e);
+        arm(e, loop_now(e->spec.loop) + retry_ms(e));
         return;
     }
     take_over(e, obj);
@@ -244,7 +285,7 @@ Events *events_new(const EventsSpec *spec)
     Events *e = xnew(Events);
     e->spec = *spec;
     e->next = 1;
-    e->backoff = (Backoff){.base_ms = 1000, .max_ms = 30000};
+    e->backoff = (Backoff){.base_ms = 500, .max_ms = RETRY_MAX_MS};
     load(e);
     return e;
 }
