@@ -34,6 +34,15 @@ def cut(h):
     h.connection.close()
 
 
+def hold(gate, answers):
+    """Nothing is heard of the request; it reaches the server once the gate opens, which nobody waits for any more."""
+    def act(h):
+        gate.wait(120)
+        answers.append(h.ask()[0])
+        h.close_connection = True
+    return act
+
+
 def raw(text, content_type="application/json"):
     def act(h):
         h.send_response(200)
@@ -59,9 +68,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def ask(self):
+        """What the server answers, all of it."""
+        api = self.server.api
+        up = http.client.HTTPSConnection(api.host, api.port, context=api.context, timeout=300)
+        try:
+            up.request(self.command, self.path, self.body or None, self.passed_headers())
+            r = up.getresponse()
+            return r.status, r.read()
+        finally:
+            up.close()
+
+    def passed_headers(self):
+        return {k: v for k, v in self.headers.items() if k.lower() in ("accept", "content-type", "authorization")}
+
     def handle_any(self):
         api = self.server.api
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         api.requests.append((time.monotonic(), self.command, self.path))
         fault = next((f for f in list(api.faults) if f.takes(self)), None)
         if fault:
@@ -69,8 +92,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         up = http.client.HTTPSConnection(api.host, api.port, context=api.context, timeout=300)
         try:
-            headers = {k: v for k, v in self.headers.items() if k.lower() in ("accept", "content-type", "authorization")}
-            up.request(self.command, self.path, body or None, headers)
+            up.request(self.command, self.path, body or None, self.passed_headers())
             r = up.getresponse()
             self.send_response(r.status)
             self.send_header("Content-Type", r.getheader("Content-Type", "application/json"))

@@ -2,14 +2,15 @@
 told in its words, what is waited for; and that all is well once the fault is gone."""
 import json
 import os
+import threading
 import time
 
 import pytest
 
 from fake_central import pb, wait_until
-from faulty_api import FaultyApi, cut, raw, status
+from faulty_api import FaultyApi, cut, hold, raw, status
 from satellite_util import ack_of, cluster_config
-from test_satellite_operator import Env, kubectl  # noqa: F401 (a fixture)
+from test_satellite_operator import Env, Sidecar, kubectl, passwords  # noqa: F401 (a fixture)
 
 
 LONG = pytest.mark.skipif(os.environ.get("PGSWARM_FAULTS") != "all", reason="with PGSWARM_FAULTS=all, as make check-kube does")
@@ -181,6 +182,39 @@ def test_made_and_deleted_between_two_lists(site):
     site.env.kubectl.run("delete", "svc", "prod-pg-ro", "-n", site.env.db)
     site.api.heal()
     wait_until("the drift is repaired", lambda: site.env.get("svc", "prod-pg-ro"), 60)
+
+
+EVENTS = "pg-swarm-satellite-events"
+
+
+def test_a_write_of_events_that_hangs(site):
+    """Events do not wait for it; and when it reaches the server after newer ones, it undoes nothing."""
+    env, gate, answers = site.env, threading.Event(), []
+    wait_until("pods", lambda: env.get("pod", "prod-pg-0"))
+    car = Sidecar(env, "prod-pg-0", passwords(env.get("secret", "prod-pg-secret"))["sidecar-stream-token"])
+    come = lambda: [(e.message, e.sequence) for e in site.s.all("event") if e.kind == "test.hang"]
+
+    def say(text, seconds):
+        car.send(event=pb.health.EventReport(severity=1, kind="test.hang", message=text))
+        return wait_until(f"'{text}' at central", lambda: [n for m, n in come() if m == text], seconds)[0]
+    try:
+        say("before", 8)
+        fault = site.api.fault("PATCH", EVENTS, hold(gate, answers), times=1)
+        site.send()  # whose event may be the one that hangs
+        first = say("meanwhile", 10)
+        assert fault.hits and not answers
+        second = say("after", 8)
+        kept = lambda: int(env.kubectl.get("cm", EVENTS, env.ns)["data"]["next"])
+        before = kept()
+        gate.set()
+        wait_until("the old write reaches the server", lambda: answers)
+        assert answers == [409], "the server has newer"
+        assert first < second < before <= kept()
+    finally:
+        gate.set()
+        car.close()
+    n = [e.sequence for e in site.s.all("event")]
+    assert len(n) == len(set(n)), "no number twice"
 
 
 @LONG

@@ -5,6 +5,7 @@
 #include "core/vec.h"
 #include "render/tpl.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -12,6 +13,9 @@ enum {
     ACK_WRITE_DELAY_MS = 5000,
     RETRY_MAX_MS = 5000,
     NEWS_WAIT_MS = 2000, /* what a new event waits at most after a failed write */
+    CALL_MS = 3000,      /* patience with one request; doubled while it was too little, up to: */
+    CALL_MAX_MS = 30000,
+    VERSION_LEN = 64,
 };
 
 typedef struct Kept {
@@ -31,7 +35,14 @@ struct Events {
     uint64_t dropped, dropped_untold, written;
     bool loaded, changed;
     bool full_told; /* that events are dropped was logged */
+    /* The resourceVersion that our next write replaces. Empty: there is no ConfigMap yet. Not known
+     * after a write that did not succeed, for that one may still land. */
+    char version[VERSION_LEN];
+    bool version_known;
     KubeCall *call;
+    KubeDone awaited;  /* of the call */
+    Timer *deadline;   /* of the call */
+    uint64_t patience; /* ms */
     Timer *timer;
     uint64_t due;        /* when the timer fires */
     uint64_t not_before; /* no write sooner, whatever happens: the last one failed */
@@ -162,13 +173,52 @@ static uint64_t retry_ms(Events *e)
     return ms;
 }
 
+static void call_over(Events *e, const Error *err, const cJSON *obj)
+{
+    e->call = NULL;
+    timer_stop(e->deadline);
+    e->deadline = NULL;
+    if (!err)
+        e->patience = CALL_MS;
+    e->version_known = !err || err->code == ERR_NOT_FOUND;
+    snprintf(e->version, sizeof e->version, "%s",
+             str_or(kube_str(obj, "metadata.resourceVersion"), ""));
+}
+
+/* A server that does not answer must not hold up all events of the site for as long as HTTP would.
+ * One that is merely slow gets longer each time, else no answer of it would ever be heard. */
+static void on_deadline(void *ctx)
+{
+    Events *e = ctx;
+    Error err;
+    err_set(&err, ERR_TIMEOUT, "no answer of the API server within %" PRIu64 " ms", e->patience);
+    kube_cancel(e->call);
+    e->patience = e->patience * 2 < CALL_MAX_MS ? e->patience * 2 : CALL_MAX_MS;
+    e->awaited(e, &err, NULL);
+}
+
+static void await(Events *e, KubeCall *call, KubeDone done)
+{
+    e->call = call;
+    e->awaited = done;
+    e->deadline = timer_start(e->spec.loop, e->patience, 0, on_deadline, e);
+}
+
 static void on_written(void *ctx, const Error *err, const cJSON *obj)
 {
     Events *e = ctx;
-    (void)obj;
-    e->call = NULL;
+    call_over(e, err, obj);
+    if (err && (err->code == ERR_CONFLICT || err->code == ERR_EXISTS)) {
+        log_info("events", "an earlier write landed after all; again", "err=%s",
+                 log_quote(err->msg));
+        e->changed = true;
+        e->version_known = false;
+        write_soon(e, WRITE_DELAY_MS);
+        return;
+    }
     if (err) {
         uint64_t ms = retry_ms(e);
+        e->version_known = false;
         log_warn("events", "events cannot be kept at the site; they wait",
                  "err=%s again_ms=%" PRIu64, log_quote(err->msg), ms);
         e->changed = true;
@@ -186,6 +236,8 @@ static void on_written(void *ctx, const Error *err, const cJSON *obj)
     events_resume(e);
 }
 
+/* Compare-and-swap: a write given up that lands late finds another version than it replaces, so it
+ * never undoes a newer one, and no number is given twice. */
 static void write_now(Events *e)
 {
     AUTO_ARENA a = arena_new();
@@ -199,8 +251,30 @@ static void write_now(Events *e)
                     arena_printf(a, "%" PRIu64, e->acked), events_encode(a, all, e->ring.n));
     e->changed = false;
     e->writing = e->next - 1;
-    e->call = kube_apply(e->spec.kube, &KUBE_CONFIGMAP, cm, true, on_written, e);
+    Kube *k = e->spec.kube;
+    if (*e->version)
+        cJSON_AddStringToObject(cJSON_GetObjectItem(cm, "metadata"), "resourceVersion", e->version);
+    await(e,
+          *e->version ? kube_apply(k, &KUBE_CONFIGMAP, cm, true, on_written, e)
+                      : kube_create(k, &KUBE_CONFIGMAP, e->spec.ns, cm, on_written, e),
+          on_written);
     cJSON_Delete(cm);
+}
+
+static void on_version(void *ctx, const Error *err, const cJSON *obj)
+{
+    Events *e = ctx;
+    if (err && err->code != ERR_NOT_FOUND) {
+        on_written(e, err, NULL);
+        return;
+    }
+    call_over(e, err, obj);
+    write_now(e);
+}
+
+static void read_map(Events *e, KubeDone done)
+{
+    await(e, kube_get(e->spec.kube, &KUBE_CONFIGMAP, e->spec.ns, EVENTS_CONFIGMAP, done, e), done);
 }
 
 static void on_timer(void *ctx)
@@ -210,6 +284,8 @@ static void on_timer(void *ctx)
     e->timer = NULL;
     if (!e->loaded)
         load(e);
+    else if (e->changed && !e->call && !e->version_known)
+        read_map(e, on_version);
     else if (e->changed && !e->call)
         write_now(e);
 }
@@ -262,7 +338,7 @@ static void take_over(Events *e, const cJSON *cm)
 static void on_loaded(void *ctx, const Error *err, const cJSON *obj)
 {
     Events *e = ctx;
-    e->call = NULL;
+    call_over(e, err, obj);
     if (err && err->code != ERR_NOT_FOUND) {
         log_warn("events", "kept events cannot be read", "err=%s", log_quote(err->msg));
         arm(e, loop_now(e->spec.loop) + retry_ms(e));
@@ -277,7 +353,7 @@ static void on_loaded(void *ctx, const Error *err, const cJSON *obj)
 
 static void load(Events *e)
 {
-    e->call = kube_get(e->spec.kube, &KUBE_CONFIGMAP, e->spec.ns, EVENTS_CONFIGMAP, on_loaded, e);
+    read_map(e, on_loaded);
 }
 
 Events *events_new(const EventsSpec *spec)
@@ -285,6 +361,7 @@ Events *events_new(const EventsSpec *spec)
     Events *e = xnew(Events);
     e->spec = *spec;
     e->next = 1;
+    e->patience = CALL_MS;
     e->backoff = (Backoff){.base_ms = 500, .max_ms = RETRY_MAX_MS};
     load(e);
     return e;
@@ -295,6 +372,7 @@ void events_free(Events *e)
     if (!e)
         return;
     kube_cancel(e->call);
+    timer_stop(e->deadline);
     timer_stop(e->timer);
     while (e->ring.n)
         drop_first(e);
