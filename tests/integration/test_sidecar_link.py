@@ -1,6 +1,7 @@
 """The sidecar's stream to its satellite, which grpcio plays here: identity, token, health, commands, events."""
 import os
 import queue
+import re
 import tempfile
 import threading
 from concurrent import futures
@@ -181,6 +182,19 @@ def test_tls_and_a_satellite_that_comes_late(kube, made):
         made.append(sat)
         wait_until("connected", lambda: sat.of("health"), 40)
         assert sat.events("lease.acquired"), "events waited for the satellite"
+
+
+def test_a_satellite_that_was_away_for_long_is_soon_told(kube, made):
+    port = free_port()
+    a = Pod(kube, 0, replicas=1, satellite=f"127.0.0.1:{port}")
+    made.append(a)
+    a.launch()
+    a.wait_ready("primary")
+    waits = lambda: [int(n) for n in re.findall(r"the stream ended.* retry_ms=(\d+)", a.sidecar_log())]
+    wait_until("ten attempts", lambda: len(waits()) >= 10, 55)
+    assert max(waits()) <= 5000
+    made.append(sat := FakeSatellite(port=port))
+    wait_until("its events", lambda: sat.events("lease.acquired"), 8)
 
 
 def test_untrusted_satellite_gets_nothing(kube, made):

@@ -9,7 +9,9 @@
 enum {
     HEARTBEAT_MS = 10 * 1000,
     STABLE_MS = 30 * 1000,
-    SILENCE_MS = 35 * 1000, /* three heartbeats unanswered */
+    RETRY_MAX_MS = 5 * 1000,    /* what happens here is worth nothing late */
+    REFUSED_MAX_MS = 30 * 1000, /* the satellite knows us not: asking does not change that */
+    SILENCE_MS = 35 * 1000,     /* three heartbeats unanswered */
     EVENTS_MAX = 256,
     CA_MAX = 256 * 1024,
     MESSAGE_MAX = 1024 * 1024,
@@ -26,7 +28,7 @@ struct Link {
     bool up; /* the satellite accepted the stream */
     uint64_t opened_at, heard_at;
     Timer *retry, *heartbeat;
-    Backoff backoff;
+    Backoff backoff, refused;
     VEC(StrBuf) waiting; /* encoded events */
 };
 
@@ -82,12 +84,14 @@ static void on_message(void *ctx, GrpcStream *s, StrView msg)
 
 static void on_end(void *ctx, GrpcStream *s, GrpcCode code, const char *message)
 {
-    (void)s;
     Link *k = ctx;
     bool stable = k->up && clock_mono_ms() - k->opened_at >= STABLE_MS;
+    bool refused = s && (code == GRPC_UNAUTHENTICATED || code == GRPC_PERMISSION_DENIED);
     if (stable)
         backoff_reset(&k->backoff);
-    uint32_t wait = backoff_next(&k->backoff);
+    if (!refused)
+        backoff_reset(&k->refused);
+    uint32_t wait = backoff_next(refused ? &k->refused : &k->backoff);
     log_warn("link", "the stream ended", "code=%d reason=%s retry_ms=%u", (int)code,
              log_quote(message), wait);
     k->stream = NULL;
@@ -166,7 +170,8 @@ ErrCode link_new(Loop *l, const Config *cfg, const LinkEvents *ev, void *ctx, Li
     k->cfg = cfg;
     k->ev = *ev;
     k->ctx = ctx;
-    k->backoff = (Backoff){.base_ms = 1000, .max_ms = 30000};
+    k->backoff = (Backoff){.base_ms = 1000, .max_ms = RETRY_MAX_MS};
+    k->refused = (Backoff){.base_ms = 1000, .max_ms = REFUSED_MAX_MS};
     if (load_tls(k, err)) {
         free(k);
         return err_wrap(err, "SATELLITE_CA_FILE");

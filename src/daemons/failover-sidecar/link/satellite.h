@@ -1,7 +1,8 @@
 /* link/satellite.h - the stream to the satellite: identity first, then heartbeats, health, events;
  * commands come down and are answered.
  *
- * Reconnects for ever (1 to 30 s, full jitter; reset after 30 s of health). Events that find no
+ * Reconnects for ever (1 to 5 s, full jitter; up to 30 s when it was refused; reset
+ * after 30 s of health). Events that find no
  * stream wait in a bounded queue, the oldest is dropped first and the loss is logged. Nothing here
  * is needed for the cluster to live. */
 #pragma once
