@@ -11,6 +11,7 @@ import pytest
 from fake_central import CA, pb
 from launcher_util import free_port, wait_until
 from sidecar_util import CLUSTER, FakeKube, Pod
+from tcp_proxy import TcpProxy
 
 M, C = pb.sidecar.SidecarMessage, pb.sidecar.SidecarCommand
 
@@ -195,6 +196,25 @@ def test_a_satellite_that_was_away_for_long_is_soon_told(kube, made):
     assert max(waits()) <= 5000
     made.append(sat := FakeSatellite(port=port))
     wait_until("its events", lambda: sat.events("lease.acquired"), 8)
+
+
+def test_a_connection_that_is_dead_is_left(kube, made):
+    """No word of its end comes: silence tells, on a stream that stands and on one that is being opened."""
+    made.append(sat := FakeSatellite())
+    made.append(proxy := TcpProxy(sat.port))
+    a = Pod(kube, 0, replicas=1, satellite=f"127.0.0.1:{proxy.port}")
+    made.append(a)
+    a.launch()
+    a.wait_ready("primary")
+    wait_until("connected", lambda: sat.of("health"))
+    n, streams = proxy.accepted, sat.streams
+    proxy.deaf = True
+    wait_until("another connection", lambda: proxy.accepted == n + 1, 22)
+    wait_until("and another, for that one is deaf too", lambda: proxy.accepted >= n + 2, 15)
+    proxy.deaf = False
+    health = len(sat.of("health"))
+    wait_until("another stream", lambda: sat.streams > streams and len(sat.of("health")) > health, 15)
+    assert "stream=up" in a.sidecar_log() and "stream=opening" in a.sidecar_log()
 
 
 def test_untrusted_satellite_gets_nothing(kube, made):

@@ -11,7 +11,7 @@ enum {
     STABLE_MS = 30 * 1000,
     RETRY_MAX_MS = 5 * 1000,    /* what happens here is worth nothing late */
     REFUSED_MAX_MS = 30 * 1000, /* the satellite knows us not: asking does not change that */
-    SILENCE_MS = 35 * 1000,     /* three heartbeats unanswered */
+    ANSWER_MS = 8 * 1000,       /* for a heartbeat, or for the opening of a stream */
     EVENTS_MAX = 256,
     CA_MAX = 256 * 1024,
     MESSAGE_MAX = 1024 * 1024,
@@ -26,8 +26,9 @@ struct Link {
     GrpcChannel *channel;
     GrpcStream *stream;
     bool up; /* the satellite accepted the stream */
-    uint64_t opened_at, heard_at;
+    uint64_t opened_at;
     Timer *retry, *heartbeat;
+    Timer *silence; /* runs while something is to be answered */
     Backoff backoff, refused;
     VEC(StrBuf) waiting; /* encoded events */
 };
@@ -48,6 +49,12 @@ static void send_up(Link *k, const SidecarUp *m)
     send_bytes(k, &b);
 }
 
+static void heard(Link *k)
+{
+    timer_stop(k->silence);
+    k->silence = NULL;
+}
+
 static void flush_events(Link *k)
 {
     for (size_t i = 0; i < k->waiting.n; i++) {
@@ -62,7 +69,6 @@ static void on_headers(void *ctx, GrpcStream *s)
     (void)s;
     Link *k = ctx;
     k->up = true;
-    k->heard_at = clock_mono_ms();
     log_info("link", "connected to the satellite", "addr=%s", k->cfg->satellite_addr);
     flush_events(k);
     k->ev.on_up(k->ctx);
@@ -75,7 +81,7 @@ static void on_message(void *ctx, GrpcStream *s, StrView msg)
     AUTO_ARENA a = arena_new_sized(1024);
     SidecarDown down;
     Error err = {0};
-    k->heard_at = clock_mono_ms();
+    heard(k);
     if (wire_sidecar_down_decode(a, msg, &down, &err))
         log_warn("link", "a command cannot be read", "err=%s", log_quote(err.msg));
     else if (down.kind != SIDECAR_DOWN_HEARTBEAT_ACK)
@@ -96,26 +102,42 @@ static void on_end(void *ctx, GrpcStream *s, GrpcCode code, const char *message)
              log_quote(message), wait);
     k->stream = NULL;
     k->up = false;
+    heard(k);
     timer_stop(k->retry);
     k->retry = timer_start(k->loop, wait, 0, open_stream, k);
+}
+
+static GrpcChannel *new_channel(const Link *k)
+{
+    return grpc_channel_new(k->loop, &(GrpcChannelConfig){.target = k->cfg->satellite_addr,
+                                                          .tls = k->tls,
+                                                          .max_message = MESSAGE_MAX});
+}
+
+/* Its connection is as good as dead, and the next stream would open on it: away with both. */
+static void on_silence(void *ctx)
+{
+    Link *k = ctx;
+    GrpcChannel *dead = k->channel;
+    log_warn("link", "the satellite does not answer; another connection", "addr=%s stream=%s",
+             k->cfg->satellite_addr, k->up ? "up" : "opening");
+    k->channel = new_channel(k);
+    grpc_channel_free(dead); /* on_end */
 }
 
 static void send_heartbeat(Link *k)
 {
     send_up(k, &(SidecarUp){
                    .id = "", .kind = SIDECAR_UP_HEARTBEAT, .heartbeat_at_us = clock_wall_us()});
+    if (!k->silence)
+        k->silence = timer_start(k->loop, ANSWER_MS, 0, on_silence, k);
 }
 
 static void on_heartbeat(void *ctx)
 {
     Link *k = ctx;
-    if (!k->stream)
-        return;
-    if (k->up && clock_mono_ms() - k->heard_at > SILENCE_MS) {
-        grpc_stream_cancel(k->stream);
-        return;
-    }
-    send_heartbeat(k);
+    if (k->stream)
+        send_heartbeat(k);
 }
 
 static void send_identity(Link *k)
@@ -177,9 +199,7 @@ ErrCode link_new(Loop *l, const Config *cfg, const LinkEvents *ev, void *ctx, Li
         return err_wrap(err, "SATELLITE_CA_FILE");
     }
     if (!str_empty(cfg->satellite_addr)) {
-        k->channel = grpc_channel_new(l, &(GrpcChannelConfig){.target = cfg->satellite_addr,
-                                                              .tls = k->tls,
-                                                              .max_message = MESSAGE_MAX});
+        k->channel = new_channel(k);
         k->heartbeat = timer_start(l, HEARTBEAT_MS, HEARTBEAT_MS, on_heartbeat, k);
         k->retry = timer_start(l, 0, 0, open_stream, k);
     }
@@ -194,6 +214,7 @@ void link_free(Link *k)
     grpc_channel_free(k->channel);
     timer_stop(k->retry);
     timer_stop(k->heartbeat);
+    timer_stop(k->silence);
     tls_ctx_free(k->tls);
     for (size_t i = 0; i < k->waiting.n; i++)
         strbuf_done(&k->waiting.at[i]);

@@ -2,7 +2,8 @@
  * commands come down and are answered.
  *
  * Reconnects for ever (1 to 5 s, full jitter; up to 30 s when it was refused; reset
- * after 30 s of health). Events that find no
+ * after 30 s of health). A satellite that is silent, also
+ * while the stream is being opened, gets another connection. Events that find no
  * stream wait in a bounded queue, the oldest is dropped first and the loss is logged. Nothing here
  * is needed for the cluster to live. */
 #pragma once
