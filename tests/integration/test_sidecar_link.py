@@ -19,20 +19,19 @@ M, C = pb.sidecar.SidecarMessage, pb.sidecar.SidecarCommand
 class FakeSatellite:
     """Accepts one service; keeps what came, sends what is asked."""
 
-    def __init__(self, ca=None, port=None, refuse=None):
-        self.received, self.meta, self.down = [], [], queue.Queue()
+    def __init__(self, ca=None, port=0, refuse=None):
+        self.received, self.meta, self.down = [], [], None  # down: to the latest stream
         self.refuse, self.lock, self.streams = refuse, threading.Lock(), 0
         self.server = grpc.server(futures.ThreadPoolExecutor(8))
         handler = grpc.stream_stream_rpc_method_handler(
             self.connect, request_deserializer=M.FromString, response_serializer=C.SerializeToString)
         self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(
             "pgswarm.v1.SidecarStreamService", {"Connect": handler}),))
-        self.port = port or free_port()
         if ca:
             creds = grpc.ssl_server_credentials([(ca.server_key.encode(), ca.server_cert.encode())])
-            self.server.add_secure_port(f"127.0.0.1:{self.port}", creds)
+            self.port = self.server.add_secure_port(f"127.0.0.1:{port}", creds)
         else:
-            self.server.add_insecure_port(f"127.0.0.1:{self.port}")
+            self.port = self.server.add_insecure_port(f"127.0.0.1:{port}")
         self.server.start()
 
     def connect(self, requests, context):
@@ -40,6 +39,7 @@ class FakeSatellite:
         if self.refuse:
             context.abort(*self.refuse)
         self.streams += 1
+        down = self.down = queue.Queue()  # one each: what is for a stream is not eaten by one that ends
         context.send_initial_metadata(())
 
         def read():
@@ -48,12 +48,12 @@ class FakeSatellite:
                     with self.lock:
                         self.received.append(m)
                     if m.WhichOneof("payload") == "heartbeat":
-                        self.down.put(C(heartbeat_ack=pb.sidecar.SidecarHeartbeatAck(at_us=1)))
+                        down.put(C(heartbeat_ack=pb.sidecar.SidecarHeartbeatAck(at_us=1)))
             except grpc.RpcError:
                 pass
-            self.down.put(None)
+            down.put(None)
         threading.Thread(target=read, daemon=True).start()
-        while (command := self.down.get()) is not None:
+        while (command := down.get()) is not None:
             yield command
 
     def of(self, kind):
@@ -104,7 +104,7 @@ def test_identity_health_events_and_commands(kube, made):
     assert (ident.pod_name, ident.cluster_name, ident.namespace, ident.pod_uid) == \
         (a.name, CLUSTER, kube.ns, a.name)
     assert sat.meta[0]["authorization"] == "Bearer t0ken"
-    assert sat.events("lease.acquired")[0].cluster_name == CLUSTER
+    assert wait_until("the lease is told", lambda: sat.events("lease.acquired"))[0].cluster_name == CLUSTER
 
     # An empty table has no size yet; one with rows shows in the heavy round of a restarted sidecar.
     a.query("create table big as select generate_series(1, 5000) x")
@@ -129,7 +129,7 @@ def test_identity_health_events_and_commands(kube, made):
 
     b.launch()
     b.wait_ready("replica")
-    assert sat.events("clone.finished")
+    wait_until("its clone is told", lambda: sat.events("clone.finished"))
     h = wait_until("health of the replica", lambda: [
         m.health for m in sat.of("health") if m.health.pod_name == b.name and m.health.ready])[-1]
     assert h.role == pb.health.INSTANCE_ROLE_REPLICA and h.wal_receiver_active
@@ -182,7 +182,7 @@ def test_tls_and_a_satellite_that_comes_late(kube, made):
         sat = FakeSatellite(ca, port)
         made.append(sat)
         wait_until("connected", lambda: sat.of("health"), 40)
-        assert sat.events("lease.acquired"), "events waited for the satellite"
+        wait_until("events that waited for the satellite", lambda: sat.events("lease.acquired"))
 
 
 def test_a_satellite_that_was_away_for_long_is_soon_told(kube, made):
