@@ -265,6 +265,8 @@ static void events_stored(void *ctx, const Error *err)
         return;
     }
     if (err && is_passing(err->code)) {
+        log_warn("ingest", "events wait for the database", "satellite_id=%s n=%zu err=%s",
+                 f->satellite_id, f->n - f->from, log_quote(err->msg));
         events_put_back(f, q);
         event_flush_end(f, RETRY_MS);
         return;
