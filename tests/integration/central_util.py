@@ -3,7 +3,6 @@ import json
 import os
 import pwd
 import queue
-import re
 import shutil
 import signal
 import ssl
@@ -18,6 +17,7 @@ import grpc
 import psycopg2
 
 from fake_central import openssl, pb, wait_until
+from ports import free_port
 
 BIN = os.environ.get("PGSWARM_BIN", os.path.join(os.path.dirname(__file__), "../../build/release/bin"))
 CONNECT = "/pgswarm.v1.SatelliteStreamService/Connect"
@@ -81,7 +81,7 @@ class Rest:
             req.add_header("Content-Type", "application/json")
         ctx = ssl.create_default_context(cafile=self.central.ca_file)
         try:
-            with urllib.request.urlopen(req, data, timeout=15, context=ctx) as resp:
+            with urllib.request.urlopen(req, data, timeout=60, context=ctx) as resp:
                 text = resp.read()
                 return resp.status, json.loads(text) if text else None
         except urllib.error.HTTPError as e:
@@ -101,7 +101,7 @@ class Central:
         self.conninfo, self.plaintext = conninfo, plaintext
         self.dir = folder or tempfile.mkdtemp(prefix="pgs-central-")
         self.ca_file, self.proc = f"{self.dir}/ca.crt", None
-        self.http_port = self.grpc_port = self.plain_port = 0
+        self.http_port, self.grpc_port, self.plain_port = free_port(), free_port(), free_port()  # the same at each start
         self.logs = tempfile.mkdtemp(prefix="pgs-central-log-")
         self.env = dict(os.environ, PGSWARM_DATABASE_URL=conninfo, PGSWARM_KEY_FILE=f"{self.dir}/key")
         if folder is None:
@@ -122,13 +122,8 @@ class Central:
             env["PGSWARM_GRPC_PLAINTEXT_ADDR"] = f"127.0.0.1:{self.plain_port}"
         with open(self.log_file, "w", encoding="utf-8") as out:
             self.proc = subprocess.Popen([f"{BIN}/pg-swarm-central"], env=env, stdin=subprocess.DEVNULL, stderr=out)
-        wait_until("central is up: " + self.log_file, lambda: "central is up" in self.log() or self.proc.poll(), 30)
+        wait_until("central is up: " + self.log_file, lambda: "central is up" in self.log() or self.proc.poll() is not None, 90)
         assert self.proc.poll() is None, self.log()
-        ports = re.findall(r'msg="listening for (\w+)" port=(\d+) tls=(\w+)', self.log())
-        self.http_port = int(next(p for who, p, _ in ports if who == "people"))
-        self.grpc_port = int(next(p for who, p, tls in ports if who == "satellites" and tls == "on"))
-        if self.plaintext:
-            self.plain_port = int(next(p for who, p, tls in ports if who == "satellites" and tls == "off"))
         return self
 
     def log(self):
@@ -139,12 +134,12 @@ class Central:
         """SIGTERM: drains and ends with status 0; a sanitizer would have something to say."""
         if self.proc and self.proc.poll() is None:
             self.proc.send_signal(signal.SIGTERM)
-            assert self.proc.wait(20) == 0, self.log()[-4000:]
+            assert self.proc.wait(60) == 0, self.log()[-4000:]
         self.proc = None
 
     def kill(self):
         self.proc.kill()
-        self.proc.wait(10)
+        self.proc.wait(30)
         self.proc = None
 
     def remove(self):
@@ -232,7 +227,7 @@ class Satellite:
         self.id = self.temp = self.cert = self.token = None
         self.channels = []
 
-    def _unary(self, method, request, reply, timeout=10):
+    def _unary(self, method, request, reply, timeout=30):
         with self.central.channel() as ch:
             call = ch.unary_unary(f"/pgswarm.v1.RegistrationService/{method}",
                                   request_serializer=lambda m: m.SerializeToString(), response_deserializer=reply.FromString)

@@ -4,6 +4,8 @@ from concurrent import futures
 
 import grpc
 
+from ports import free_port
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -28,7 +30,7 @@ def load_protos():
 pb = load_protos()
 
 
-def wait_until(what, fn, timeout=30):
+def wait_until(what, fn, timeout=60):
     """The first true value of fn(); fails with `what` when the deadline passes."""
     end = time.monotonic() + timeout
     ready = threading.Event()
@@ -104,12 +106,12 @@ class Stream:
 
 
 class FakeCentral:
-    def __init__(self, folder, port=0):
+    def __init__(self, folder):
         self.ca = CA(folder)
         self.by_csr, self.approved, self.rejected, self.revoked = {}, set(), set(), set()
         self.streams, self.registrations, self.acks = [], [], True
         self.registered_ids, self.checked, self.enrolment_tokens = [], [], []
-        self.port = port
+        self.port = free_port()  # the same again after a stop
         self.start()
 
     def start(self):
@@ -127,8 +129,7 @@ class FakeCentral:
         ))
         cred = grpc.ssl_server_credentials([(self.ca.server_key.encode(), self.ca.server_cert.encode())],
                                            self.ca.pem.encode(), False)
-        self.port = self.server.add_secure_port(f"127.0.0.1:{self.port}", cred)
-        assert self.port
+        assert self.server.add_secure_port(f"127.0.0.1:{self.port}", cred) == self.port
         self.server.start()
 
     def stop(self):
@@ -194,7 +195,7 @@ class FakeCentral:
                 return
             yield m
 
-    def stream(self, timeout=30, after=0):
+    def stream(self, timeout=60, after=0):
         """The newest live stream with a Hello, beyond the first `after` ones."""
         def find():
             live = [s for s in self.streams[after:] if not s.ended.is_set() and s.all("hello")]
