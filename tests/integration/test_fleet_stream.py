@@ -220,8 +220,12 @@ def connected(central, sat):
 
 
 def test_deadline_and_cancel(central, sat):
-    st = sat.open(timeout=1.5).hello()
-    wait_until("connected", lambda: connected(central, sat))
+    for seconds in (1.5, 6, 24):  # long enough to be seen
+        st = sat.open(timeout=seconds).hello()
+        if wait_until("connected, or over", lambda: connected(central, sat) or st.code) is True:
+            break
+    else:
+        raise AssertionError(f"it was never seen: {st.code} {st.details}")
     assert st.ended() == grpc.StatusCode.DEADLINE_EXCEEDED
     wait_until("its end is seen", lambda: not connected(central, sat))
     st = sat.connect()
@@ -312,7 +316,7 @@ def test_credentials_are_asked_of_the_site(central, sat):
     st.send(id="nobody asked", credential=S.CredentialReply(user="x"))
     st.send(id=q.id, credential=S.CredentialReply(user="postgres", password="pw of the site",
                                                   rw=H.Endpoint(host="127.0.0.1", port=31000)))
-    status, body = answer.result(15)
+    status, body = answer.result(60)
     assert status == 200 and body["user"] == "postgres" and body["password"] == "pw of the site", body
     assert body["rw"] == {"host": "127.0.0.1", "port": 31000}
     # The link breaks before the answer: the caller is told, at once.
@@ -335,11 +339,11 @@ def test_pod_logs_come_through(central, sat):
     req = urllib.request.Request(f"https://localhost:{central.http_port}/api/v1/clusters/{cid}/logs?pod=prod-pg-1&tail=5",
                                  headers={"Authorization": f"Bearer {central.admin().token}"})
     ctx = ssl.create_default_context(cafile=central.ca_file)
-    answer = in_background(lambda: urllib.request.urlopen(req, timeout=15, context=ctx).read())
+    answer = in_background(lambda: urllib.request.urlopen(req, timeout=60, context=ctx).read())
     q = wait_until("the question", lambda: next((m for m in st.got if m.WhichOneof("payload") == "pod_log"), None))
     assert (q.pod_log.namespace, q.pod_log.pod_name, q.pod_log.tail_lines) == ("databases", "prod-pg-1", 5)
     for chunk in (b"one\n", b"two\n"):
         st.send(id=q.id, pod_log=S.PodLogChunk(data=chunk))
     st.send(id=q.id, pod_log=S.PodLogChunk(end=True))
-    assert answer.result(15) == b"one\ntwo\n"
+    assert answer.result(60) == b"one\ntwo\n"
     st.close()
