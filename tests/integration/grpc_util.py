@@ -8,7 +8,7 @@ import subprocess
 import time
 
 BIN = os.environ.get("PGSWARM_TEST_BIN", os.path.join(os.path.dirname(__file__), "../../build/release/tests/bin"))
-WAIT = 10
+WAIT = 30
 
 
 def wait_until(check, what, seconds=WAIT):

@@ -10,7 +10,7 @@ import time
 TEST_BIN = os.environ.get("PGSWARM_TEST_BIN", "build/release/tests/bin")
 
 
-def wait_until(what, check, seconds=15):
+def wait_until(what, check, seconds=60):
     """Poll check() until it gives something true; fail naming `what` when time is up."""
     end = time.monotonic() + seconds
     while True:
@@ -53,7 +53,7 @@ class Echo:
     def stop(self):
         """A drain ends with status 0, and a sanitizer would have something to say."""
         self.proc.send_signal(signal.SIGTERM)
-        status = self.proc.wait(timeout=10)
+        status = self.proc.wait(timeout=60)
         self.errors.seek(0)
         text = self.errors.read()
         self.errors.close()
@@ -62,7 +62,7 @@ class Echo:
         assert status == 0, text
 
     def dial(self):
-        s = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return s
 

@@ -19,7 +19,7 @@ BIN = os.environ.get("PGSWARM_BIN", os.path.abspath("build/release/bin"))
 PG_BIN = os.environ.get("PGSWARM_PG_BIN", "/usr/lib/postgresql/15/bin")
 
 
-def wait_until(what, check, seconds=20):
+def wait_until(what, check, seconds=60):
     """The value of check() once it is true; an AssertionError that names `what` when time is up."""
     end = time.monotonic() + seconds
     while True:
@@ -103,7 +103,7 @@ class Central:
 
     def run(self, *args, check=True, **kw):
         done = subprocess.run([os.path.join(BIN, "pg-swarm-central"), *args], env=self.env, capture_output=True,
-                              text=True, timeout=60, check=False, **kw)
+                              text=True, timeout=120, check=False, **kw)
         assert not check or done.returncode == 0, done.stderr
         return done
 
@@ -124,7 +124,7 @@ class Central:
             assert self.proc.poll() is None, text
             return "central is up" in text and text
 
-        text = wait_until("central is up", ports, 30)
+        text = wait_until("central is up", ports, 90)
         self.port = int(re.search(r'"listening for people" port=(\d+)', text).group(1))
         grpc = re.findall(r'"listening for satellites" port=(\d+) tls=(\w+)', text)
         self.grpc_port = int(next(p for p, tls in grpc if tls == "on"))
@@ -143,7 +143,7 @@ class Central:
         if self.proc.poll() is None:
             self.proc.send_signal(signal.SIGTERM)
         try:
-            status = self.proc.wait(timeout=20)
+            status = self.proc.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
@@ -161,8 +161,8 @@ class Central:
 
     def connection(self):
         if not self.tls:
-            return http.client.HTTPConnection("localhost", self.port, timeout=30)
-        return http.client.HTTPSConnection("localhost", self.port, timeout=30,
+            return http.client.HTTPConnection("localhost", self.port, timeout=60)
+        return http.client.HTTPSConnection("localhost", self.port, timeout=60,
                                            context=ssl.create_default_context(cafile=self.ca_file))
 
     def call(self, method, path, body=None, token=None, headers=None):

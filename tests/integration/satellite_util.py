@@ -58,13 +58,13 @@ class Satellite:
 
     def kill(self):
         self.proc.send_signal(signal.SIGKILL)
-        self.proc.wait(10)
+        self.proc.wait(30)
 
     def stop(self):
         """Ends in order, or with the sanitizer's word."""
         if self.proc and self.proc.poll() is None:
             self.proc.terminate()
-            assert self.proc.wait(20) == 0, self.text()[-4000:]
+            assert self.proc.wait(60) == 0, self.text()[-4000:]
         self.proc = None
 
     def text(self):
@@ -123,7 +123,7 @@ def delete_config(ns, version, name="prod-pg", volumes=False):
                                    delete_volumes=volumes)
 
 
-def ack_of(stream, version, result, timeout=30):
+def ack_of(stream, version, result, timeout=60):
     """The acknowledgement of this version with this result."""
     value = pb.config.AckResult.Value("ACK_RESULT_" + result.upper())
     def find():

@@ -26,7 +26,7 @@ def test_database_goes_and_comes_back():
             tls = ssl.create_default_context(cafile=central.ca_file)
             async with websockets.connect(f"wss://localhost:{central.http_port}/api/v1/ws?topics=satellites", ssl=tls,
                                           extra_headers={"Authorization": f"Bearer {rest.token}"}) as ws:
-                assert json.loads(await asyncio.wait_for(ws.recv(), 10))["type"] == "snapshot"
+                assert json.loads(await asyncio.wait_for(ws.recv(), 30))["type"] == "snapshot"
                 pg.stop()
                 begin = time.monotonic()
                 status, body = rest.call("GET", "/healthz")
@@ -36,9 +36,9 @@ def test_database_goes_and_comes_back():
                 status, body = rest.call("GET", "/api/v1/users")
                 assert status == 503 and body["error"]["code"] == "unavailable", body
                 pg.start()
-                wait_until("central is well again", lambda: rest.call("GET", "/healthz")[0] == 200, 40)
+                wait_until("central is well again", lambda: rest.call("GET", "/healthz")[0] == 200, 90)
                 # what may have been missed is read anew
-                kinds = [json.loads(await asyncio.wait_for(ws.recv(), 30))["type"] for _ in range(2)]
+                kinds = [json.loads(await asyncio.wait_for(ws.recv(), 60))["type"] for _ in range(2)]
                 assert kinds == ["resync", "snapshot"]
         asyncio.run(talk())
         assert rest.get("/api/v1/users")["total"] == 1

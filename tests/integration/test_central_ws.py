@@ -18,10 +18,10 @@ def connect(central, query="", token=None):
 
 
 def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 40))
+    return asyncio.run(asyncio.wait_for(coroutine, 120))
 
 
-async def receive(ws, check, seconds=10):
+async def receive(ws, check, seconds=30):
     """Messages up to the first that passes the check, which is returned."""
     async def loop():
         while True:

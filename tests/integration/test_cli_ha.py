@@ -159,4 +159,4 @@ def test_topology_is_followed(ctl, site):
         assert second["ha"]["at"] > first["ha"]["at"]
     finally:
         p.terminate()
-        p.wait(10)
+        p.wait(30)

@@ -45,7 +45,7 @@ class Ctl:
 
     def run(self, *args, **kw):
         return subprocess.run([f"{BIN}/swarmctl", *args], env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=60, check=False, **kw)
+                              timeout=120, check=False, **kw)
 
     def start(self, *args):
         return subprocess.Popen([f"{BIN}/swarmctl", *args], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -85,7 +85,7 @@ def test_wait_says_how_it_ended(site, ctl, outcome, state, status):
     steps(site, op, 1, 6)
     site.progress(op, 7, "done", step_name="promote", point_of_no_return=True, took_ms=80, steps_total=9)
     site.result(op, outcome, error="" if outcome == "done" else "why it is so", detail="prod-pg-1 leads")
-    out, err = p.communicate(timeout=30)
+    out, err = p.communicate(timeout=60)
     assert p.returncode == status, err
     shown = json.loads(out)
     assert shown["id"] == op and shown["state"] == state and len(shown["steps"]) == 7
@@ -103,7 +103,7 @@ def test_words_for_people(site, ctl):
     steps(site, op, 1, 2)
     site.progress(op, 3, "failed", error="prod-pg-1 is 18 MB behind", took_ms=10, steps_total=9)
     site.result(op, "rolled_back", error="prod-pg-1 is 18 MB behind")
-    out, err = p.communicate(timeout=30)
+    out, err = p.communicate(timeout=60)
     assert p.returncode == 10 and out == ""
     assert "step 3/9 step 3 failed 0.01s: prod-pg-1 is 18 MB behind\n" in err
     assert f"error: rolled_back: switchover {op[:8]} of databases/{site.cluster} was rolled back" in err
@@ -111,21 +111,21 @@ def test_words_for_people(site, ctl):
     p = ctl.start("cluster", "switchover", site.cluster, "--yes", "-q")
     op = wait_until("the next one", lambda: [m.operation_id for m in site.stream.kinds("switchover") if m.operation_id != op])[-1]
     site.result(op, "done", detail="prod-pg-1 leads since epoch 8")
-    out, err = p.communicate(timeout=30)
+    out, err = p.communicate(timeout=60)
     assert (p.returncode, err) == (0, "")
     assert out == f"switchover {op[:8]} of databases/{site.cluster} is done: prod-pg-1 leads since epoch 8\n"
 
 
 def test_the_time_is_over_and_it_goes_on(site, ctl):
-    r = ctl.run("cluster", "switchover", site.cluster, "--yes", "--timeout", "1s")
+    r = ctl.run("cluster", "switchover", site.cluster, "--yes", "--timeout", "3s")
     op = received(site)
-    assert r.returncode == 8 and "not within 1 s" in r.stderr
+    assert r.returncode == 8 and "not within 3 s" in r.stderr
     assert f"it goes on; come back with: swarmctl op attach {op[:8]}" in r.stderr
     assert not site.op(op)["finished_at"]
     p = ctl.start("op", "attach", op[:8])
     steps(site, op, 1, 3)
     site.result(op, "done")
-    out, _ = p.communicate(timeout=30)
+    out, _ = p.communicate(timeout=60)
     assert p.returncode == 0 and "is done" in out
     r = ctl.run("op", "attach", op)  # what has ended is told at once
     assert r.returncode == 0 and "is done" in r.stdout
@@ -138,7 +138,7 @@ def test_leaving_does_not_stop_it(site, ctl, signum):
     steps(site, op, 1, 1)
     assert "step 1/9" in p.stderr.readline()  # it follows
     p.send_signal(signum)
-    _, err = p.communicate(timeout=30)
+    _, err = p.communicate(timeout=60)
     assert p.returncode == 128 + signum
     assert f"it goes on; come back with: swarmctl op attach {op[:8]}" in err
     assert site.op(op)["state"] == "running" and not site.op(op)["aborted_by"]
@@ -159,7 +159,7 @@ def test_central_goes_and_comes(postgres, tmp_path):
     site.connect()
     steps(site, op, 2, 9)
     site.result(op, "done")
-    out, err = p.communicate(timeout=30)
+    out, err = p.communicate(timeout=60)
     assert p.returncode == 0 and "is done" in out
     assert [int(n) for n in re.findall(r"step (\d)/9", err)] == list(range(2, 10))
     site.close()
@@ -176,7 +176,7 @@ def test_what_ended_while_nobody_listened(postgres, tmp_path):
     central.kill()
     central.sql("UPDATE operations SET state = 'done', detail = 'long ago', finished_at = now() - interval '2 hours'")
     central.start()
-    out, _ = p.communicate(timeout=30)
+    out, _ = p.communicate(timeout=60)
     assert p.returncode == 0 and "long ago" in out
     site.close()
     central.remove()
@@ -194,7 +194,7 @@ def test_central_hangs(postgres, tmp_path):
     try:
         assert "unknown: central is not reached any more" in p.stderr.readline()
         p.send_signal(signal.SIGINT)
-        _, err = p.communicate(timeout=5)
+        _, err = p.communicate(timeout=15)
         assert p.returncode == 130 and "op attach" in err
     finally:
         central.proc.send_signal(signal.SIGCONT)
@@ -204,7 +204,7 @@ def test_central_hangs(postgres, tmp_path):
     central.proc.send_signal(signal.SIGSTOP)
     try:
         p.send_signal(signal.SIGINT)
-        p.communicate(timeout=5)
+        p.communicate(timeout=15)
         assert p.returncode == 130
     finally:
         central.proc.send_signal(signal.SIGCONT)
@@ -218,7 +218,7 @@ def test_an_unknown_one_is_an_answer_for_a_script(site, ctl):
     steps(site, op, 1, 4)
     site.until(op, lambda o: o["step"] == 4)
     site.central.sql("UPDATE operations SET state = 'unknown', heard_at = now() - interval '2 minutes' WHERE id = %s", op)
-    out, err = p.communicate(timeout=30)
+    out, err = p.communicate(timeout=60)
     assert p.returncode == 8 and out == "" and "is unknown: nothing was heard of it since" in err and op[:8] in err
     site.end(op)
 
@@ -258,7 +258,7 @@ def test_interactive_from_another_terminal(site, ctl):
     assert site.stream.wait("operation_step").step == 4
     steps(site, op, 4, 9)
     site.result(op, "done")
-    p.communicate(timeout=30)
+    p.communicate(timeout=60)
     assert p.returncode == 0
     p = ctl.start("cluster", "switchover", site.cluster, "--interactive", "--yes")
     op2 = wait_until("asked", lambda: [m.operation_id for m in site.stream.kinds("switchover") if m.operation_id != op])[-1]
@@ -268,7 +268,7 @@ def test_interactive_from_another_terminal(site, ctl):
     assert ctl.run("op", "abort", op2, "--yes").returncode == 0
     site.stream.wait("operation_step", lambda m: m.operation_id == op2 and m.verb == S.OperationStep.VERB_ABORT)
     site.result(op2, "rolled_back", error="aborted by ann")
-    p.communicate(timeout=30)
+    p.communicate(timeout=60)
     assert p.returncode == 10
 
 
@@ -295,7 +295,7 @@ def test_the_other_kinds(site, ctl):
                                       if m.kind == getattr(S, "OPERATION_KIND_" + kind.upper())])[-1]
         assert m.drain_timeout_seconds == (90 if kind == "fence" else 0)
         site.result(m.operation_id, "done", detail="it is so")
-        out, err = p.communicate(timeout=30)
+        out, err = p.communicate(timeout=60)
         assert p.returncode == 0 and out == f"{kind} {m.operation_id[:8]} of databases/{site.cluster} is done: it is so\n", err
     listed = json.loads(ctl.run("op", "list", "--cluster", site.cluster, "-o", "json").stdout)["items"]
     assert [o["kind"] for o in listed] == list(kinds)[::-1]

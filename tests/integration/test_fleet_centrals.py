@@ -47,7 +47,7 @@ def test_drain(central):
     st = sat.connect()
     central.proc.send_signal(signal.SIGTERM)
     assert st.ended() == grpc.StatusCode.UNAVAILABLE
-    assert central.proc.wait(20) == 0
+    assert central.proc.wait(60) == 0
     central.proc = None
     assert central.sql("SELECT count(*) FROM centrals") == [(0,)]
     assert central.sql("SELECT count(*) FROM streams") == [(0,)]

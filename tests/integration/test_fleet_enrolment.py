@@ -186,7 +186,7 @@ def test_random_bytes_on_every_port(central):
     pid = central.proc.pid
     for port in (central.http_port, central.grpc_port, central.plain_port):
         for start in (b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/1.1\r\n"):
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
                 try:
                     s.sendall(start + rnd.randbytes(20000))
                     s.shutdown(socket.SHUT_WR)
@@ -203,11 +203,11 @@ def test_random_bytes_on_every_port(central):
 def test_unknown_methods_and_wrong_users_of_the_port(central):
     with central.channel() as ch:
         call = ch.unary_unary("/pgswarm.v1.RegistrationService/Nothing")
-        assert refused(lambda: call(b"", timeout=5)) == grpc.StatusCode.UNIMPLEMENTED
+        assert refused(lambda: call(b"", timeout=30)) == grpc.StatusCode.UNIMPLEMENTED
         call = ch.unary_unary("/pgswarm.v1.RegistrationService/Register")
-        assert refused(lambda: call(b"\xff\xff\xff", timeout=5)) == grpc.StatusCode.INVALID_ARGUMENT
+        assert refused(lambda: call(b"\xff\xff\xff", timeout=30)) == grpc.StatusCode.INVALID_ARGUMENT
         health = ch.unary_unary("/grpc.health.v1.Health/Check")
-        assert health(b"", timeout=5) == b"\x08\x01"  # SERVING
+        assert health(b"", timeout=30) == b"\x08\x01"  # SERVING
 
 
 # ---- enrolment tokens ----

@@ -22,10 +22,10 @@ def test_silence(central):
     sat = Satellite(central, "edge-a").enrol()
     cid = put_cluster(central, sat)
     st = sat.connect()
-    wait_until("the stream is cut", lambda: st.code, 45)
+    wait_until("the stream is cut", lambda: st.code, 90)
     assert st.code == grpc.StatusCode.UNAVAILABLE and "silent" in st.details
     assert not central.admin().get("/api/v1/satellites/edge-a")["connected"]
-    wait_until("said to be offline", lambda: kinds(central) == ["satellite.offline"], 60)
+    wait_until("said to be offline", lambda: kinds(central) == ["satellite.offline"], 90)
     assert "silent since" in central.sql("SELECT reason FROM cluster_list WHERE id = %s", cid)[0][0]
     st = sat.connect()
     wait_until("said to be back", lambda: kinds(central) == ["satellite.offline", "satellite.online"])
