@@ -53,10 +53,11 @@ def test_rows_travel(sandbox, chain):
     for cluster in chain:
         sandbox.psql(cluster, "create table if not exists t(id int primary key); insert into t values (1), (2), (3)")
         wait_until(f"3 rows on a replica of {cluster}",
-                   lambda c=cluster: sandbox.psql(c, "select count(*) from t", role="replica", check=False) == "3", 20)
+                   lambda c=cluster: sandbox.psql(c, "select count(*) from t", role="replica", check=False) == "3")
         assert sandbox.psql(cluster, "select pg_is_in_recovery()") == "f"
         assert sandbox.psql(cluster, "select pg_is_in_recovery()", role="replica") == "t"
-        assert sandbox.psql(cluster, "select count(*) from pg_stat_replication where state='streaming'") == "2"
+        wait_until(f"both replicas of {cluster} stream", lambda c=cluster: sandbox.psql(
+            c, "select count(*) from pg_stat_replication where state='streaming'") == "2")
 
 
 def test_versions_and_wal_volume(sandbox, chain):
@@ -72,9 +73,9 @@ def test_every_object_is_there(sandbox, chain):
         name, site = split(cluster)
         for o in OBJECTS:
             sandbox.kubectl(site, "-n", "databases", "get", o.format(n=name))
-        roles = sandbox.kubectl(site, "-n", "databases", "get", "pods", "-l", f"pg-swarm.io/cluster={name}", "-o",
-                                "jsonpath={.items[*].metadata.labels.pg-swarm\\.io/role}").stdout.split()
-        assert sorted(roles) == ["primary", "replica", "replica"]
+        roles = lambda: sorted(sandbox.kubectl(site, "-n", "databases", "get", "pods", "-l", f"pg-swarm.io/cluster={name}", "-o",
+                                               "jsonpath={.items[*].metadata.labels.pg-swarm\\.io/role}").stdout.split())
+        wait_until(f"the roles in {cluster}", lambda: roles() == ["primary", "replica", "replica"])
 
 
 def test_no_secret_leaks(sandbox, chain):
@@ -135,21 +136,21 @@ def test_refusal_is_shown_and_heals(sandbox, chain):
     assert sandbox.cluster("prod-pg@edge-b")["state"] == "running"
     sandbox.ctl("rule", "delete", "nostore", "--yes")
     sandbox.ctl("cluster", "delete", "refused-pg@edge-b", "--confirm", "refused-pg")
-    sandbox.ctl("cluster", "wait", "refused-pg@edge-b", "--for", "deleted", "--timeout", "60s")
+    sandbox.ctl("cluster", "wait", "refused-pg@edge-b", "--for", "deleted", "--timeout", "150s")
 
 
 def test_drift_is_repaired(sandbox, chain):
     sandbox.kubectl("edge-a", "-n", "databases", "delete", "service", "prod-pg-ro")
     wait_until("the ro service again",
                lambda: sandbox.kubectl("edge-a", "-n", "databases", "get", "service", "prod-pg-ro",
-                                       check=False).returncode == 0, 20)
+                                       check=False).returncode == 0)
 
 
 def first_line(sandbox, argv, provoke):
     """The first line that a following command prints after provoke() made something happen."""
     p = subprocess.Popen(argv, env=sandbox.env, stdout=subprocess.PIPE, text=True)
     try:
-        for _ in range(40):
+        for _ in range(120):
             provoke()
             if select.select([p.stdout], [], [], 0.5)[0]:
                 return p.stdout.readline()
@@ -195,8 +196,8 @@ def test_central_killed_and_back(sandbox, chain):
     os.kill(sandbox.pids()["central"], signal.SIGKILL)
     sandbox.ctl("sandbox", "up")
     wait_until("both satellites connected", lambda: all(
-        s["connected"] for s in sandbox.json("satellite", "list")["items"] if s["state"] == "approved"), 60)
-    sandbox.ctl("cluster", "wait", *chain, "--timeout", "60s")
+        s["connected"] for s in sandbox.json("satellite", "list")["items"] if s["state"] == "approved"), 90)
+    sandbox.ctl("cluster", "wait", *chain, "--timeout", "150s")
 
 
 def test_delete_while_the_satellite_is_down(sandbox, chain):
@@ -204,19 +205,19 @@ def test_delete_while_the_satellite_is_down(sandbox, chain):
                 "storage.size=1Gi")
     sandbox.ctl("rule", "create", "gone", "--profile", "gone", "-l", "region=eu-north", "-n", "other", "--cluster-name",
                 "gone-pg")
-    sandbox.ctl("cluster", "wait", "gone-pg@edge-b", "--timeout", "60s")
+    sandbox.ctl("cluster", "wait", "gone-pg@edge-b", "--timeout", "150s")
     deploy = ["-n", "pgswarm-system", "scale", "deployment", "pg-swarm-satellite", "--replicas"]
     sandbox.kubectl("edge-b", *deploy, "0")
     wait_until("edge-b offline", lambda: not next(
-        s for s in sandbox.json("satellite", "list")["items"] if s["name"] == "edge-b")["connected"], 60)
+        s for s in sandbox.json("satellite", "list")["items"] if s["name"] == "edge-b")["connected"], 90)
     sandbox.ctl("rule", "delete", "gone", "--yes")
     sandbox.ctl("cluster", "delete", "gone-pg@edge-b", "--confirm", "gone-pg")
     assert sandbox.cluster("gone-pg@edge-b")["state"] == "deleting"
     sandbox.kubectl("edge-b", *deploy, "1")
-    sandbox.ctl("cluster", "wait", "gone-pg@edge-b", "--for", "deleted", "--timeout", "90s")
+    sandbox.ctl("cluster", "wait", "gone-pg@edge-b", "--for", "deleted", "--timeout", "150s")
     wait_until("nothing left of it", lambda: "gone-pg" not in sandbox.kubectl(
-        "edge-b", "-n", "other", "get", "statefulset,svc,secret,configmap,pvc,lease,pods", "-o", "name").stdout, 60)
-    sandbox.ctl("cluster", "wait", "prod-pg@edge-b", "--timeout", "60s")
+        "edge-b", "-n", "other", "get", "statefulset,svc,secret,configmap,pvc,lease,pods", "-o", "name").stdout, 90)
+    sandbox.ctl("cluster", "wait", "prod-pg@edge-b", "--timeout", "150s")
 
 
 def test_sandbox_process_killed_and_back(sandbox, chain):
@@ -224,5 +225,5 @@ def test_sandbox_process_killed_and_back(sandbox, chain):
     os.kill(sandbox.pids()["site edge-b"], signal.SIGKILL)
     sandbox.ctl("sandbox", "up")
     wait_until("the row after the restart of the whole site",
-               lambda: sandbox.psql("prod-pg@edge-b", "select id from kept limit 1", check=False) == "7", 90)
-    sandbox.ctl("cluster", "wait", "prod-pg@edge-b", "--timeout", "90s")
+               lambda: sandbox.psql("prod-pg@edge-b", "select id from kept limit 1", check=False) == "7", 150)
+    sandbox.ctl("cluster", "wait", "prod-pg@edge-b", "--timeout", "150s")

@@ -171,7 +171,7 @@ def test_a_switchover_loses_nothing(player):
     assert o["state"] == "done", o
     assert p.c.primary() == o["target"] != old
     assert [s["name"] for s in o["steps"]] == STEPS and all(s["status"] == "done" for s in o["steps"]), o
-    p.c.wait_whole(3, 30)
+    p.c.wait_whole(3, 90)
     unfenced(p)
     m = p.judge()
     print(f"switchover: gap {m['gap']:.0f} ms; " + ", ".join(f"{s['name']} {s['took_ms']}" for s in o["steps"]))
@@ -228,7 +228,7 @@ def test_a_person_is_waited_for(player):
     old = p.c.primary()
     ident = begin(p, "switchover", p.c.name, "--interactive")
     wait_until("it waits", lambda: operation(p, ident)["state"] == "waiting")
-    p.until("5s", "writes go on meanwhile", lambda: p.acked_since(now_us() - 200000))
+    p.until("30s", "writes go on meanwhile", lambda: p.acked_since(now_us() - 200000))
     p.c.sandbox.ctl("op", "abort", ident, "--yes", check=False)
     o = ended(p, ident)
     assert o["state"] == "rolled_back" and p.c.primary() == old, o
@@ -245,7 +245,7 @@ def test_a_rolling_restart(player):
     started = {pod: p.c.on_pod(pod, "select pg_postmaster_start_time()").stdout for pod in p.c.pods()}
     o = ended(p, begin(p, "restart", p.c.name, "--rolling"), 300)
     assert o["state"] == "done", o
-    p.c.wait_whole(3, 60)
+    p.c.wait_whole(3, 90)
     for pod, at in started.items():
         assert p.c.on_pod(pod, "select pg_postmaster_start_time()").stdout not in ("", at), pod
     judged(p)
