@@ -97,6 +97,24 @@ def names_behind(sbx, n=12):
     return {(fetch(sbx.ports[0]) or "-").split()[0] for _ in range(n)}
 
 
+NEIGHBOUR = """
+import socket, struct, time
+gateway = next(f[2] for f in map(str.split, open('/proc/net/route')) if f[1] == '00000000')
+addr = socket.inet_ntoa(struct.pack('<I', int(gateway, 16)))
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', (addr, 9))
+while True:
+    print(next((f[3] for f in map(str.split, open('/proc/net/arp')) if f[0] == addr), '-'), flush=True)
+    time.sleep(0.1)
+"""
+
+
+def test_the_gateway_keeps_its_address(sbx):
+    """A bridge takes the least MAC of its ports, ever another one, unless it was given its own: connections hung for 50 s."""
+    sbx.create(pod(NS, "neighbour", container(["/usr/bin/python3", "-c", NEIGHBOUR], "n")))
+    wait_until("its gateway's address", lambda: "02:70:67:73:00:01" in logs(sbx, "neighbour"))
+    sbx.kubectl("delete", "pod", "-n", NS, "neighbour", "--wait=false", "--grace-period=0", "--force")
+
+
 def test_statefulset_in_order_with_claims(web):
     pods = web.get("pods", "-n", NS, "-l", "app=web")["items"]
     assert [p["metadata"]["name"] for p in pods] == ["web-0", "web-1", "web-2"]

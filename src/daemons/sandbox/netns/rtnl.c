@@ -105,12 +105,13 @@ void rtnl_close(Rtnl *r)
     r->fd = -1;
 }
 
-ErrCode rtnl_bridge_add(Rtnl *r, const char *name, int ifindex, Error *err)
+ErrCode rtnl_bridge_add(Rtnl *r, const char *name, int ifindex, const uint8_t mac[6], Error *err)
 {
     Req q;
     struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = ifindex};
     req_init(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &m, sizeof m);
     req_attr_str(&q, IFLA_IFNAME, name);
+    req_attr(&q, IFLA_ADDRESS, mac, 6);
     struct rtattr *info = req_attr(&q, IFLA_LINKINFO, NULL, 0);
     req_attr_str(&q, IFLA_INFO_KIND, "bridge");
     req_nest_end(&q, info);

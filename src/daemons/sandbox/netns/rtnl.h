@@ -13,7 +13,10 @@ typedef struct Rtnl {
 
 ErrCode rtnl_open(Rtnl *ret, Error *err) MUST_USE;
 void rtnl_close(Rtnl *r);
-ErrCode rtnl_bridge_add(Rtnl *r, const char *name, int ifindex, Error *err) MUST_USE;
+/* Its own address stays: else it would take the least one of its ports, ever another, and whoever
+ * has the old one in his ARP cache would speak to nobody for most of a minute. */
+ErrCode rtnl_bridge_add(Rtnl *r, const char *name, int ifindex, const uint8_t mac[6],
+                        Error *err) MUST_USE;
 /* `name` here, attached to the bridge; its peer "eth0" with index 2 in the namespace `peer_ns`. */
 ErrCode rtnl_veth_add(Rtnl *r, const char *name, int bridge_ifindex, int peer_ns,
                       Error *err) MUST_USE;

@@ -128,9 +128,10 @@ static int join(const int ns[NS_COUNT])
 
 static ErrCode site_links(Rtnl *r, const SiteNet *n, Error *err)
 {
+    static const uint8_t MAC[6] = {0x02, 'p', 'g', 's', 0, 1}; /* 02: given locally */
     ErrCode rc = rtnl_link_up(r, LO_INDEX, err);
     if (!rc)
-        rc = rtnl_bridge_add(r, "pods", BRIDGE_INDEX, err);
+        rc = rtnl_bridge_add(r, "pods", BRIDGE_INDEX, MAC, err);
     if (!rc)
         rc = rtnl_addr_add(r, BRIDGE_INDEX, sitenet_gateway(n), SITENET_PREFIX, err);
     if (!rc)
