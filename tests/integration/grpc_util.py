@@ -1,4 +1,5 @@
 """What the gRPC tests share: our test server as a process, certificates, and HTTP/2 frames by hand."""
+import contextlib
 import os
 import select
 import signal
@@ -140,7 +141,8 @@ class RawH2:
             payload, self.buf = self.buf[9:9 + n], self.buf[9 + n:]
             self.frames.append((kind, flags, stream & 0x7fffffff, payload))
             if kind == SETTINGS and not flags & ACK:
-                self.send(SETTINGS, ACK, 0, b"")
+                with contextlib.suppress(ConnectionError):  # it may be closed behind what it said
+                    self.send(SETTINGS, ACK, 0, b"")
 
     def wait(self, kind, stream=None):
         """The first frame of that kind, maybe of that stream."""

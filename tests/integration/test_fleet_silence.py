@@ -24,12 +24,12 @@ def test_silence(central):
     st = sat.connect()
     wait_until("the stream is cut", lambda: st.code, 90)
     assert st.code == grpc.StatusCode.UNAVAILABLE and "silent" in st.details
-    assert not central.admin().get("/api/v1/satellites/edge-a")["connected"]
+    wait_until("its end is seen", lambda: not central.admin().get("/api/v1/satellites/edge-a")["connected"])
     wait_until("said to be offline", lambda: kinds(central) == ["satellite.offline"], 90)
     assert "silent since" in central.sql("SELECT reason FROM cluster_list WHERE id = %s", cid)[0][0]
     st = sat.connect()
     wait_until("said to be back", lambda: kinds(central) == ["satellite.offline", "satellite.online"])
-    assert central.sql("SELECT reason FROM cluster_list WHERE id = %s", cid) == [("",)]
+    wait_until("nothing is wrong", lambda: central.sql("SELECT reason FROM cluster_list WHERE id = %s", cid) == [("",)])
     st.send(heartbeat=pb.satellite.Heartbeat(at_us=1))
     st.wait("heartbeat_ack")
     sat.close()

@@ -118,11 +118,12 @@ def test_a_frame_over_the_limit_ends_the_connection(raw):
 
 def test_endless_continuation(raw):
     raw.send(HEADERS, 0, 1, hpack(grpc_headers("/test.Echo/Echo")))
-    with pytest.raises((ConnectionError, AssertionError)):
+    try:
         for i in range(1000):
             raw.send(CONTINUATION, 0, 1, hpack([(f"x-{i}", "v")]))
         raw.wait_closed()
-        raise ConnectionError("closed, as it should be")
+    except ConnectionError:
+        pass  # closed, as it should be
 
 
 def test_rapid_reset(server):
@@ -158,7 +159,7 @@ def test_ping_flood_says_why(raw):
 
 def nghttp(port, *args):
     out = subprocess.run(["nghttp", "-v", "-n", "--no-dep", *args, f"http://127.0.0.1:{port}/test.Echo/Echo"],
-                         capture_output=True, text=True, timeout=20, check=False)
+                         capture_output=True, text=True, timeout=60, check=False)
     return out.stdout
 
 
@@ -180,7 +181,7 @@ def test_requests_are_checked(server, args, status):
 
 
 def test_http1_is_refused(server):
-    s = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    s = socket.create_connection(("127.0.0.1", server.port), timeout=30)
     s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     got = b""
     while True:
@@ -198,7 +199,7 @@ def tls_client(server, pki, alpn, **settings):
         ctx.set_alpn_protocols(alpn)
     for key, value in settings.items():
         setattr(ctx, key, value)
-    sock = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    sock = socket.create_connection(("127.0.0.1", server.port), timeout=30)
     return ctx.wrap_socket(sock, server_hostname="localhost")
 
 

@@ -53,7 +53,7 @@ def run(root, uid, *argv, extra=()):
     """In that root only, which is read-only, as that user, without network or environment."""
     return subprocess.run(["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--uid", str(uid), "--gid",
                            str(uid), "--clearenv", "--ro-bind", root, "/", *extra, "--", *argv],
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=180)
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +170,6 @@ def test_postgres(major, tmp_path):
     p = subprocess.run(["bwrap", "--unshare-all", "--unshare-user", "--uid", "999", "--gid", "999", "--clearenv", "--ro-bind",
                         root, "/", *extra, "--", f"{pg}/postgres", *single], input="select extract(timezone from "
                        "timestamptz '2024-07-01') as zone;\n\nselect count(*) > 30 as enough from "
-                       "pg_available_extensions;\n\n", capture_output=True, text=True, timeout=60)
+                       "pg_available_extensions;\n\n", capture_output=True, text=True, timeout=180)
     assert p.returncode == 0 and '"7200"' in p.stdout and 'enough = "t"' in p.stdout, p.stdout + p.stderr
     shutil.rmtree(root)
