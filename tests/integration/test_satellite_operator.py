@@ -541,6 +541,21 @@ def test_a_flow_of_events_does_not_put_itself_off(env):
     car.close()
 
 
+def test_what_a_sidecar_says_again_is_told_once(env):
+    s = env.applied()
+    wait_until("pods", lambda: env.get("pod", "prod-pg-1"))
+    token = passwords(env.get("secret", "prod-pg-secret"))["sidecar-stream-token"]
+    for i, pod in enumerate(("prod-pg-0", "prod-pg-0", "prod-pg-1")):
+        car = Sidecar(env, pod, token)
+        for at, text in ((7, "one"), (8, "one"), (7, "two")):
+            car.send(event=pb.health.EventReport(severity=1, kind="test.again", at_us=at, message=text))
+        car.send(event=pb.health.EventReport(severity=1, kind="test.end", message=str(i)))
+        wait_until("the last of them", lambda: [e for e in s.all("event") if e.kind == "test.end" and e.message == str(i)])
+        car.close()
+    assert [(e.pod_name[-1], e.at_us, e.message) for e in s.all("event") if e.kind == "test.again"] == [
+        (p, at, text) for p in "01" for at, text in ((7, "one"), (8, "one"), (7, "two"))]
+
+
 def test_garbage_from_sidecars_and_on_ports(env):
     import socket
     env.applied()

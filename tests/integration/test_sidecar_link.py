@@ -48,7 +48,7 @@ class FakeSatellite:
                     with self.lock:
                         self.received.append(m)
                     if m.WhichOneof("payload") == "heartbeat":
-                        down.put(C(heartbeat_ack=pb.sidecar.SidecarHeartbeatAck(at_us=1)))
+                        down.put(C(heartbeat_ack=pb.sidecar.SidecarHeartbeatAck(at_us=m.heartbeat.at_us)))
             except grpc.RpcError:
                 pass
             down.put(None)
@@ -206,14 +206,22 @@ def test_a_connection_that_is_dead_is_left(kube, made):
     made.append(a)
     a.launch()
     a.wait_ready("primary")
-    wait_until("connected", lambda: sat.of("health"))
+    wait_until("connected", lambda: sat.events("lease.acquired"))
+    beats = len(sat.of("heartbeat"))
+    wait_until("a heartbeat behind it", lambda: len(sat.of("heartbeat")) > beats)
+    sat.ask("behind", status=pb.sidecar.Status())  # so the answer to the heartbeat has come
     n, streams = proxy.accepted, sat.streams
     proxy.deaf = True
+    a.write_config("work_mem = '5MB'")
+    wait_until("something to tell", lambda: "kind=config.reloaded" in a.sidecar_log())
+    assert not sat.events("config.reloaded")
     wait_until("another connection", lambda: proxy.accepted == n + 1, 22)
     wait_until("and another, for that one is deaf too", lambda: proxy.accepted >= n + 2, 15)
     proxy.deaf = False
     health = len(sat.of("health"))
     wait_until("another stream", lambda: sat.streams > streams and len(sat.of("health")) > health, 15)
+    wait_until("what the dead connection swallowed", lambda: sat.events("config.reloaded"))
+    assert len(sat.events("lease.acquired")) == 1, "what was answered is not said again"
     assert "stream=up" in a.sidecar_log() and "stream=opening" in a.sidecar_log()
 
 

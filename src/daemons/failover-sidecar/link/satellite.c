@@ -30,16 +30,23 @@ struct Link {
     Timer *retry, *heartbeat;
     Timer *silence; /* runs while something is to be answered */
     Backoff backoff, refused;
-    VEC(StrBuf) waiting; /* encoded events */
+    /* Encoded events, oldest first. The first `sent` of them went out on this stream; the first
+     * `marked` before the heartbeat of `mark_us` (0: none is awaited), whose answer says that they
+     * came. What a stream leaves unanswered goes again on the next; the satellite knows it. */
+    VEC(StrBuf) waiting;
+    size_t sent, marked;
+    int64_t mark_us;
 };
 
 static void open_stream(void *ctx);
 
-static void send_bytes(Link *k, const StrBuf *b)
+static bool send_bytes(Link *k, const StrBuf *b)
 {
     Error err = {0};
-    if (k->stream && grpc_stream_send(k->stream, sv_n(b->p, b->n), &err))
-        log_warn("link", "a message was not sent", "err=%s", log_quote(err.msg));
+    if (!k->stream || !grpc_stream_send(k->stream, sv_n(b->p, b->n), &err))
+        return k->stream != NULL;
+    log_warn("link", "a message was not sent", "err=%s", log_quote(err.msg));
+    return false;
 }
 
 static void send_up(Link *k, const SidecarUp *m)
@@ -57,11 +64,26 @@ static void heard(Link *k)
 
 static void flush_events(Link *k)
 {
-    for (size_t i = 0; i < k->waiting.n; i++) {
-        send_bytes(k, &k->waiting.at[i]);
-        strbuf_done(&k->waiting.at[i]);
-    }
-    k->waiting.n = 0;
+    while (k->sent < k->waiting.n && send_bytes(k, &k->waiting.at[k->sent]))
+        k->sent++;
+}
+
+static void drop_event(Link *k)
+{
+    strbuf_done(&k->waiting.at[0]);
+    vec_remove(&k->waiting, 0);
+    k->sent -= k->sent > 0;
+    k->marked -= k->marked > 0;
+}
+
+static void on_heartbeat_ack(Link *k, int64_t at_us)
+{
+    if (at_us != k->mark_us)
+        return;
+    while (k->marked)
+        drop_event(k);
+    k->mark_us = 0;
+    flush_events(k); /* when there was no room before */
 }
 
 static void on_headers(void *ctx, GrpcStream *s)
@@ -84,7 +106,9 @@ static void on_message(void *ctx, GrpcStream *s, StrView msg)
     heard(k);
     if (wire_sidecar_down_decode(a, msg, &down, &err))
         log_warn("link", "a command cannot be read", "err=%s", log_quote(err.msg));
-    else if (down.kind != SIDECAR_DOWN_HEARTBEAT_ACK)
+    else if (down.kind == SIDECAR_DOWN_HEARTBEAT_ACK)
+        on_heartbeat_ack(k, down.heartbeat_at_us);
+    else
         k->ev.on_command(k->ctx, &down);
 }
 
@@ -102,6 +126,8 @@ static void on_end(void *ctx, GrpcStream *s, GrpcCode code, const char *message)
              log_quote(message), wait);
     k->stream = NULL;
     k->up = false;
+    k->sent = k->marked = 0;
+    k->mark_us = 0;
     heard(k);
     timer_stop(k->retry);
     k->retry = timer_start(k->loop, wait, 0, open_stream, k);
@@ -127,8 +153,12 @@ static void on_silence(void *ctx)
 
 static void send_heartbeat(Link *k)
 {
-    send_up(k, &(SidecarUp){
-                   .id = "", .kind = SIDECAR_UP_HEARTBEAT, .heartbeat_at_us = clock_wall_us()});
+    int64_t now = clock_wall_us();
+    if (!k->mark_us) {
+        k->mark_us = now;
+        k->marked = k->sent;
+    }
+    send_up(k, &(SidecarUp){.id = "", .kind = SIDECAR_UP_HEARTBEAT, .heartbeat_at_us = now});
     if (!k->silence)
         k->silence = timer_start(k->loop, ANSWER_MS, 0, on_silence, k);
 }
@@ -261,9 +291,9 @@ void link_event(Link *k, Severity severity, const char *kind, const char *messag
     StrBuf b = {0};
     wire_sidecar_up_encode(&up, &b);
     if (k->waiting.n >= EVENTS_MAX) {
-        log_warn("link", "an event was dropped: too many wait for the satellite", "%s", "");
-        strbuf_done(&k->waiting.at[0]);
-        vec_remove(&k->waiting, 0);
+        if (!k->sent)
+            log_warn("link", "an event was dropped: too many wait for the satellite", "%s", "");
+        drop_event(k);
     }
     vec_push(&k->waiting, b);
     if (k->up)

@@ -3,9 +3,10 @@
  *
  * Reconnects for ever (1 to 5 s, full jitter; up to 30 s when it was refused; reset
  * after 30 s of health). A satellite that is silent, also
- * while the stream is being opened, gets another connection. Events that find no
- * stream wait in a bounded queue, the oldest is dropped first and the loss is logged. Nothing here
- * is needed for the cluster to live. */
+ * while the stream is being opened, gets another connection. Events are kept, in a bounded queue,
+ * until the satellite has answered a heartbeat sent behind them, and sent again on the next stream
+ * when it did not; the oldest is dropped first and the loss is logged. Nothing here is needed for
+ * the cluster to live. */
 #pragma once
 #include "config.h"
 #include "loop/loop.h"

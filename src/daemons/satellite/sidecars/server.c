@@ -3,6 +3,7 @@
 #include "core/ident.h"
 #include "model/kname.h"
 #include "net/x509.h"
+#include "sidecars/recent.h"
 #include "wire/sidecar_stream.h"
 #include <ctype.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@ struct SidecarServer {
     Loop *loop;
     Site *site;
     Registry reg;
+    Recent recent;
     TlsCtx *tls;
     GrpcServer *grpc;
     GrpcMethod methods[2];
@@ -168,6 +170,9 @@ static void on_event(Talk *t, const EventReport *e)
     r.ns = t->member->ns;
     r.pod_name = t->member->pod;
     r.source = str_empty(e->source) ? "sidecar" : e->source;
+    /* Decisions are numbered, and one that comes again asks for its acknowledgement. */
+    if (r.at_us > 0 && !str_eq(r.kind, DECISION_EVENT) && !recent_take(&t->server->recent, &r))
+        return;
     if (r.at_us <= 0)
         r.at_us = clock_wall_us();
     site->ev.on_event(site->ev.ctx, &r);
