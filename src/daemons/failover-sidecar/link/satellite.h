@@ -1,12 +1,11 @@
 /* link/satellite.h - the stream to the satellite: identity first, then heartbeats, health, events;
  * commands come down and are answered.
  *
- * Reconnects for ever (1 to 5 s, full jitter; up to 30 s when it was refused; reset
- * after 30 s of health). A satellite that is silent, also
- * while the stream is being opened, gets another connection. Events are kept, in a bounded queue,
- * until the satellite has answered a heartbeat sent behind them, and sent again on the next stream
- * when it did not; the oldest is dropped first and the loss is logged. Nothing here is needed for
- * the cluster to live. */
+ * Reconnects for ever (1 to 5 s, full jitter; up to 30 s when it was refused; reset after 30 s of
+ * health). A satellite that is silent, also while the stream is being opened, gets another
+ * connection. Events are kept, in a bounded queue, until the satellite has answered a heartbeat
+ * sent behind them, and sent again on the next stream when it did not; the oldest is dropped first
+ * and the loss is logged. Nothing here is needed for the cluster to live. */
 #pragma once
 #include "config.h"
 #include "loop/loop.h"
