@@ -104,7 +104,7 @@ addr = socket.inet_ntoa(struct.pack('<I', int(gateway, 16)))
 socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', (addr, 9))
 while True:
     print(next((f[3] for f in map(str.split, open('/proc/net/arp')) if f[0] == addr), '-'), flush=True)
-    time.sleep(0.1)
+    time.sleep(0.1)  # poll
 """
 
 
