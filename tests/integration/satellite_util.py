@@ -57,8 +57,9 @@ class Satellite:
         return self
 
     def kill(self):
-        self.proc.send_signal(signal.SIGKILL)
-        self.proc.wait(30)
+        proc = self.proc  # another may be started as soon as it is dead
+        proc.send_signal(signal.SIGKILL)
+        proc.wait(30)
 
     def stop(self):
         """Ends in order, or with the sanitizer's word."""

@@ -324,12 +324,16 @@ def test_max_lag(site, ctl, text, want):
 def test_completion(site, ctl):
     def offered(*words):
         return [line.split("\t") for line in ctl.run("__complete", "--", *words).stdout.splitlines()]
-    assert [o[0] for o in offered("cluster", "switchover", site.cluster, "--to", "")] == ["prod-pg-1", "prod-pg-2"]
-    assert [o[0] for o in offered("cluster", "reinit", site.cluster, "prod-pg-2")] == ["prod-pg-2"]
-    assert [o[0] for o in offered("cluster", "fence", site.cluster, "")] == ["prod-pg-0", "prod-pg-1", "prod-pg-2"]
-    assert site.cluster in [o[0] for o in offered("cluster", "switchover", "--to", "prod-pg-1", "")]
+
+    def offers(want, *words):  # a key press waits 150 ms for central, then nothing is offered
+        wait_until(f"{want} for {words}", lambda: [o[0] for o in offered(*words)] == want)
+    offers(["prod-pg-1", "prod-pg-2"], "cluster", "switchover", site.cluster, "--to", "")
+    offers(["prod-pg-2"], "cluster", "reinit", site.cluster, "prod-pg-2")
+    offers(["prod-pg-0", "prod-pg-1", "prod-pg-2"], "cluster", "fence", site.cluster, "")
+    wait_until("the cluster", lambda: site.cluster in [
+        o[0] for o in offered("cluster", "switchover", "--to", "prod-pg-1", "")])
     op = site.start()
-    hint = next(o[1] for o in offered("op", "abort", op[:4]) if o[0] == op)
+    hint = wait_until("a hint", lambda: next((o[1] for o in offered("op", "abort", op[:4]) if o[0] == op), None))
     assert hint == f"switchover databases/{site.cluster} pending"
     site.end(op)
     assert op not in [o[0] for o in offered("op", "attach", "")]

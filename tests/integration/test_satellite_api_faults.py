@@ -198,12 +198,12 @@ def test_a_write_of_events_that_hangs(site):
         car.send(event=pb.health.EventReport(severity=1, kind="test.hang", message=text))
         return wait_until(f"'{text}' at central", lambda: [n for m, n in come() if m == text], seconds)[0]
     try:
-        say("before", 8)
+        say("before", 60)
         fault = site.api.fault("PATCH", EVENTS, hold(gate, answers), times=1)
         site.send()  # whose event may be the one that hangs
-        first = say("meanwhile", 10)
+        first = say("meanwhile", 20)  # an HTTP request would wait 30 s
         assert fault.hits and not answers
-        second = say("after", 8)
+        second = say("after", 60)
         kept = lambda: int(env.kubectl.get("cm", EVENTS, env.ns)["data"]["next"])
         before = kept()
         gate.set()

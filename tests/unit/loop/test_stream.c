@@ -328,7 +328,7 @@ static void test_dial_timeout_and_cancel(void **state)
     snprintf(addr, sizeof addr, "127.0.0.1:%d", deaf_port(fds));
     dial_fails(addr, 50, ERR_TIMEOUT);
     dialled = false;
-    Dial *d = stream_dial(loop, addr, 100, on_dialled, NULL);
+    Dial *d = stream_dial(loop, addr, 60000, on_dialled, NULL);
     loop_run_until(loop, &never, 20);
     dial_cancel(d);                                                    /* while connecting */
     dial_cancel(stream_dial(loop, addr, 100, on_dialled, NULL));       /* while resolving */
