@@ -95,13 +95,15 @@ int alone_run(const char *user, const char *password_file, Error *err)
                           "-c",
                           "unix_socket_directories=",
                           NULL};
-    pid_t pid = fork();
+    pid_t self = getpid(), pid = fork();
     if (pid < 0) {
         err_errno(err, errno, "fork");
         return -1;
     }
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGINT);
+        if (getppid() != self)
+            _exit(1);
         execv(argv[0], (char *const *)(uintptr_t)argv);
         _exit(127);
     }

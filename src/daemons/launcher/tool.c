@@ -7,9 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void child(const char *const *argv, int out)
+static void child(const char *const *argv, int out, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1); /* it died before that was said */
     int null = open("/dev/null", O_RDONLY);
     dup2(null, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
@@ -97,7 +99,7 @@ ErrCode tool_run_watching(const char *const *argv, const char *text, bool *ret_s
     int fds[2];
     if (pipe2(fds, O_CLOEXEC))
         return err_errno(err, errno, "pipe");
-    pid_t pid = fork();
+    pid_t self = getpid(), pid = fork();
     if (pid < 0) {
         int saved = errno;
         close(fds[0]);
@@ -105,7 +107,7 @@ ErrCode tool_run_watching(const char *const *argv, const char *text, bool *ret_s
         return err_errno(err, saved, "fork");
     }
     if (pid == 0)
-        child(argv, fds[1]);
+        child(argv, fds[1], self);
     close(fds[1]);
     Output o = {.text = text};
     follow_output(fds[0], &o);
