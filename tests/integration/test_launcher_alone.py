@@ -11,12 +11,13 @@ import pytest
 
 from central_util import BIN, DEMOTE
 from fake_central import wait_until
+from launcher_util import scratch
 from ports import free_port
 
 
 class Alone:
     def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix="pgs-alone-")
+        self.folder = tempfile.mkdtemp(prefix="pgs-alone-", dir=scratch())
         self.password = os.path.join(self.folder, "password")
         with open(self.password, "w") as f:
             f.write("a good password\n")
@@ -49,7 +50,7 @@ class Alone:
                 return self.connect()
             except psycopg2.OperationalError:
                 return None
-        return wait_until("PostgreSQL answers", ask, 60)
+        return wait_until("PostgreSQL answers", ask, 180)
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def alone():
     yield a
     if a.proc and a.proc.poll() is None:
         a.proc.terminate()
-        a.proc.wait(30)
+        a.proc.wait(90)
     shutil.rmtree(a.folder, ignore_errors=True)
 
 
@@ -71,7 +72,7 @@ def test_makes_a_database_and_keeps_it(alone):
     with pytest.raises(psycopg2.OperationalError):
         alone.connect("a wrong password")
     alone.proc.send_signal(signal.SIGTERM)  # with a client that stays
-    assert alone.proc.wait(20) == 0, alone.log()
+    assert alone.proc.wait(90) == 0, alone.log()
     assert os.listdir(f"{alone.folder}/volume") == ["pgdata"]
     with alone.start().up() as db, db.cursor() as cur:
         cur.execute("select n from kept")
@@ -79,6 +80,6 @@ def test_makes_a_database_and_keeps_it(alone):
 
 
 def test_says_why_it_cannot(alone):
-    assert alone.start(password="/nonexistent").proc.wait(30) not in (0, None)
+    assert alone.start(password="/nonexistent").proc.wait(90) not in (0, None)
     assert "initdb" in alone.log() and "nonexistent" in alone.log()
     assert not os.path.exists(f"{alone.folder}/volume/pgdata")

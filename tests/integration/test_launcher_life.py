@@ -1,5 +1,6 @@
 """The launcher against real PostgreSQL: initdb, start, stop, clone, permit, log, refusals."""
 import os
+import random
 import re
 import signal
 import subprocess
@@ -54,7 +55,7 @@ def test_initdb_start_stop(nodes):
     n.client.call(STOP, mode=FAST)
     assert n.client.status().get("pg", DOWN) == DOWN
     assert n.processes() == []
-    assert "database system is shut down" in n.log()
+    wait_until("its last words", lambda: "database system is shut down" in n.log())
 
 
 def test_secrets_stay_out_of_files_and_log(nodes):
@@ -83,7 +84,7 @@ def test_clone_streams_with_slot_and_survives_repointing(nodes):
     s = b.client.status()
     assert (s["data"], s["stamp_role"]) == (READY, STANDBY)
     b.start_standby(a, slot="member_1")
-    wait_until("a streaming standby", lambda: a.query(
+    wait_until("a streaming standby", lambda: b.streams_from(a) and a.query(
         "select application_name from pg_stat_replication where state='streaming'")
         == [("node-1.e1",)])
     assert a.query("select active from pg_replication_slots") == [(True,)]
@@ -190,12 +191,12 @@ def test_clone_of_another_cluster_is_refused(nodes):
     assert sorted(os.listdir(f"{b.base}/volume")) == []
 
 
-def writer(node, stop, acks):
+def writer(node, acks):
     """When each acknowledged write was begun: one follows the other, so whoever lets them go on is seen by that, and a
     test that is slow to take an answer does not pass for it."""
     conn = node.sql()
     with conn.cursor() as cur:
-        while not stop.is_set():
+        while True:
             try:
                 begun = boot_ms()
                 cur.execute("insert into w values (1)")
@@ -217,27 +218,32 @@ def test_a_permit_of_a_new_epoch_is_told_at_once(nodes):
 def test_permit_expiry_stops_a_primary_and_all_its_backends(nodes):
     n = nodes()
     n.initdb()
-    n.start_primary(permit_ms=20000)
-    n.query("create table w (x int)")
-    acks, stop = [], threading.Event()
-    threads = [threading.Thread(target=writer, args=(n, stop, acks)) for _ in range(4)]
-    for t in threads:
-        t.start()
-    wait_until("writes", lambda: len(acks) > 10)
-    deadline = boot_ms() + 700
-    n.client.call(PERMIT, epoch=1, deadline=deadline)
-    wait_until("PostgreSQL down", lambda: n.client.status().get("pg", DOWN) == DOWN)
-    down_at = boot_ms()
-    for t in threads:
-        t.join(10)
-    assert n.processes() == []
-    assert max(acks) < deadline + 250, f"acknowledged: a write of {max(acks) - deadline} ms after the deadline"
-    assert down_at < deadline + 5000
-    s = n.client.status()
-    assert s["permits_expired"] == 1 and s.get("exits", 0) == 0
-    with pytest.raises(Refused):
-        n.client.call(PERMIT, epoch=1, deadline=boot_ms() + 5000)
     n.start_primary()
+    n.query("create table w (x int)")
+    expired = []
+
+    def expiry():
+        acks = []
+        threads = [threading.Thread(target=writer, args=(n, acks)) for _ in range(4)]
+        for t in threads:
+            t.start()
+        wait_until("writes", lambda: len(acks) > 10)
+        deadline = n.permit(700)
+        wait_until("PostgreSQL down", lambda: n.client.status().get("pg", DOWN) == DOWN)
+        down_at = boot_ms()
+        for t in threads:
+            t.join(60)
+        assert n.processes() == []
+        expired.append(deadline)
+        s = n.client.status()
+        assert s["permits_expired"] == len(expired) and s.get("exits", 0) == 0
+        with pytest.raises(Refused):
+            n.client.call(PERMIT, epoch=1, deadline=boot_ms() + 5000)
+        n.start_primary()
+        assert min(acks) < deadline
+        return max(max(acks) - deadline, down_at - deadline - 4750)  # 5 s for the last process, which is killed
+
+    quickly(250, expiry)  # until when a write may have begun that is still acknowledged
 
 
 def test_permit_expiry_kills_a_frozen_postgres(nodes):
@@ -247,8 +253,7 @@ def test_permit_expiry_kills_a_frozen_postgres(nodes):
         conn = n.sql()
         n.freeze()
         wait_until("the stop noticed", lambda: n.client.status().get("stopped_at"))
-        deadline = boot_ms() + 1000
-        n.client.call(PERMIT, epoch=1, deadline=deadline)
+        deadline = n.permit(1000)
         wait_until("PostgreSQL down", lambda: n.client.status().get("pg", DOWN) == DOWN)
         late = boot_ms() - deadline
         assert late >= 0
@@ -264,13 +269,13 @@ def test_permit_expiry_kills_a_frozen_postgres(nodes):
 def test_frozen_launcher_looks_at_the_clock_before_at_its_mail(nodes):
     n = nodes()
     n.initdb()
-    n.start_primary(permit_ms=20000)
-    started = boot_ms()
-    n.client.call(PERMIT, epoch=1, deadline=started + 1500)
+    n.start_primary()
+    deadline = n.permit(1500)
     n.proc.send_signal(signal.SIGSTOP)
+    wait_until("it stands still", lambda: process_state(n.proc.pid) == "T")
     # A renewal that was on its way when everything froze, read too late to count.
-    ident = n.client.send(PERMIT, epoch=1, deadline=started + 60000)
-    wait_until("the old deadline", lambda: boot_ms() > started + 1800)
+    ident = n.client.send(PERMIT, epoch=1, deadline=boot_ms() + PERMIT_MS)
+    wait_until("the old deadline", lambda: boot_ms() > deadline + 300)
     n.proc.send_signal(signal.SIGCONT)
     with pytest.raises(Refused):
         n.client.result(ident)
@@ -308,7 +313,9 @@ def test_log_reaches_stdout_and_the_subscriber(nodes):
     n = nodes()
     n.client.call(LOGS)
     n.initdb()
-    n.start_primary()
+    n.client.call(START, role=PRIMARY, epoch=1, deadline=boot_ms() + PERMIT_MS)
+    # Whoever does not read loses lines, and each connection that comes too early is one.
+    wait_until("it accepts connections", lambda: n.client.status() and n.accepts())
     n.query("do $$ begin raise log 'mark the spot %', repeat('x', 20000); end $$")
     n.client.status()
 
@@ -331,11 +338,16 @@ def test_reload_takes_the_cluster_file_again(nodes):
 
 
 def test_sigterm_is_a_clean_shutdown(nodes):
-    n = primary_of(nodes)
+    n = nodes()
+    n.kill(signal.SIGTERM)
+    n.launch(PGSWARM_STOP_GRACE_SECONDS="60")
+    n.initdb()
+    n.start_primary()
     conn = n.sql()
     n.proc.send_signal(signal.SIGTERM)
-    assert n.proc.wait(15) == 0
-    assert "database system is shut down" in n.log()
+    assert n.proc.wait(90) == 0
+    assert "received fast shutdown request" in n.log() and "database system is shut down" in n.log()
+    assert "immediate shutdown" not in n.log()
     conn.close()
     n.launch()
     n.start_primary()
@@ -347,10 +359,10 @@ def test_another_user_and_garbage_are_turned_away(nodes):
         with pytest.raises((EOFError, OSError)):
             Client(f"{n.base}/run/launcher.sock", user=False).status()
     c = Client(f"{n.base}/run/launcher.sock")
-    c.sock.sendall(os.urandom(4096))
+    c.sock.sendall(random.Random(1).randbytes(4096))  # all lengths are too long, but a few in a million
     with pytest.raises((EOFError, ConnectionResetError)):
         while True:
-            c.recv(5)
+            c.recv()
     with pytest.raises(Refused, match="knows no request"):
         n.client.call(200)
     assert n.client.status()["version"]
@@ -359,8 +371,8 @@ def test_another_user_and_garbage_are_turned_away(nodes):
 def test_small_in_memory(nodes):
     n = primary_of(nodes)
     n.client.status()
-    text = open(f"/proc/{n.proc.pid}/status").read()
-    rss = int(re.search(r"VmRSS:\s+(\d+) kB", text).group(1))
+    text = open(f"/proc/{n.proc.pid}/smaps_rollup").read()  # the exact number, which VmRSS of some kernels is not
+    rss = int(re.search(r"Rss:\s+(\d+) kB", text).group(1))
     print(f"launcher resident: {rss} KiB")
     if "release" in BIN:
         assert rss <= 1024

@@ -40,9 +40,13 @@ def pair(nodes, conf="", **kw):
 
 
 def streaming(leader, follower):
-    wait_until(f"{follower.name} streams", lambda: leader.query(
-        "select 1 from pg_stat_replication where state = 'streaming' and application_name like %s",
-        follower.name + ".e%"), 30)
+    wait_until(f"{follower.name} streams", lambda: follower.streams_from(leader))
+
+
+def sealed(n):
+    """Word is given for epoch 2, and the receiver is gone that was there."""
+    n.client.call(SEAL, epoch=2)
+    wait_until("no receiver", lambda: n.query("select 1 from pg_stat_wal_receiver") == [])
 
 
 def replayed(leader, follower):
@@ -51,8 +55,13 @@ def replayed(leader, follower):
         "select pg_last_wal_replay_lsn() >= %s::pg_lsn", lsn) == [(True,)])
 
 
-def promote(n, epoch=2, permit_ms=60000, **kw):
-    return n.client.call(PROMOTE, epoch=epoch, deadline=boot_ms() + permit_ms, **kw)
+def promote(n, epoch=2, permit_ms=PERMIT_MS, **kw):
+    while True:
+        try:
+            return n.client.call(PROMOTE, epoch=epoch, deadline=boot_ms() + permit_ms, **kw)
+        except Refused as e:
+            if "the deadline passed" not in str(e):  # before it was heard of
+                raise
 
 
 def down(n):
@@ -98,10 +107,9 @@ def test_control_file_as_pg_controldata_has_it(nodes):
 
 def test_seal_drops_the_upstream_and_lasts(nodes):
     a, b = pair(nodes)
-    b.client.call(SEAL, epoch=2)
+    sealed(b)
     s = b.client.status()
     assert (s["sealed"], s["epoch"], s["stamp_epoch"]) == (2, 1, 1)
-    wait_until("no receiver", lambda: b.query("select 1 from pg_stat_wal_receiver") == [])
     a.query("insert into t values (1)")
     # Restarted it still knows its word, and comes up following nobody.
     b.kill()
@@ -175,7 +183,7 @@ def test_commits_wait_from_the_first_moment_after_promotion(nodes):
         "select 1 from pg_stat_activity where wait_event = 'SyncRep'"))
     assert not done
     b.client.call(SYNC, sync="")
-    t.join(10)
+    t.join(60)
     assert done
     other.close()
     conn.close()
@@ -183,8 +191,7 @@ def test_commits_wait_from_the_first_moment_after_promotion(nodes):
 
 def test_promote_permit_runs_out_in_the_middle(nodes):
     a, b = pair(nodes)
-    b.client.call(SEAL, epoch=2)
-    wait_until("no receiver", lambda: b.query("select 1 from pg_stat_wal_receiver") == [])
+    sealed(b)
     b.freeze()
     wait_until("the stop noticed", lambda: b.client.status().get("stopped_at"))
     with pytest.raises(Refused, match="ended before"):
@@ -255,10 +262,10 @@ def test_promotion_by_hand_is_stopped_and_marked(nodes):
     t0 = boot_ms()
     try:
         b.query("select pg_promote(false)")
-    except psycopg2.OperationalError:
+    except psycopg2.Error:
         pass  # it was quicker than the answer
     down(b)
-    assert boot_ms() - t0 < 10000
+    assert boot_ms() - t0 < 20000
     assert b.client.status()["data"] == MARKED
     for fields in (dict(role=PRIMARY, epoch=9, deadline=boot_ms() + 5000),
                    dict(role=STANDBY, epoch=9, sealed=10)):
@@ -333,10 +340,18 @@ def test_postmaster_killed_with_many_backends_and_started_again(nodes):
     quickly(300, death)
 
 
+def turned_away(n):
+    try:
+        n.sql().close()
+        return False
+    except psycopg2.OperationalError as e:
+        return "rejects" in str(e)
+
+
 def test_fence_outlives_restarts_and_belongs_to_its_operation(nodes):
     a, b = pair(nodes)
     a.client.call(FENCE, operation="op-1")
-    wait_until("clients are turned away", lambda: not a.accepts())
+    wait_until("clients are turned away", lambda: turned_away(a))
     a.client.call(FENCE, operation="op-1")
     for kind, op, why in ((FENCE, "op-2", "op-1 has fenced"), (UNFENCE, "op-2", "of operation op-1"),
                           (FENCE, "", "an id"), (FENCE, "a b", "an id")):
@@ -347,16 +362,14 @@ def test_fence_outlives_restarts_and_belongs_to_its_operation(nodes):
     a.client.call(STOP, mode=FAST)
     a.kill()
     a.launch()
-    a.client.call(START, role=PRIMARY, epoch=1, deadline=boot_ms() + 60000)
+    a.client.call(START, role=PRIMARY, epoch=1, deadline=boot_ms() + PERMIT_MS)
     # Replication and the local socket get in.
     socket_query = ["psql", "-h", f"{a.base}/run", "-p", str(a.port), "-U", "postgres", "-Atc",
                     "select count(*) from pg_stat_replication"]
     wait_until("the standby is back", lambda: subprocess.run(
         [*DEMOTE, *socket_query], env=dict(os.environ, PGPASSWORD=a.PASSWORD), capture_output=True,
-        text=True).stdout.strip() == "1", 30)
-    assert not a.accepts()
-    with pytest.raises(psycopg2.OperationalError, match="rejects"):
-        a.sql(connect_timeout=2)
+        text=True).stdout.strip() == "1")
+    assert turned_away(a)
     a.client.call(UNFENCE, operation="op-1")
     a.wait_accepts()
     assert not a.client.status().get("fenced")
@@ -393,8 +406,7 @@ def forked(nodes, clean=False, **kw):
     grant_rewind(a)
     a.query("insert into t select generate_series(1, 20000)")
     replayed(a, b)
-    b.client.call(SEAL, epoch=2)
-    wait_until("no receiver", lambda: b.query("select 1 from pg_stat_wal_receiver") == [])
+    sealed(b)
     a.query("insert into t select 1 from generate_series(1, 20000)")
     a.query("create table only_here as select generate_series(1, 20000) as x")
     a.client.call(STOP, mode=FAST if clean else IMMEDIATE)
@@ -468,8 +480,7 @@ def stopped_tool(n):
         return None
     try:
         os.kill(pid, signal.SIGSTOP)
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
-            return pid if f.read().rsplit(")", 1)[1].split()[0] == "T" else None
+        return pid if process_state(pid) == "T" else None
     except OSError:
         return None
 
@@ -481,7 +492,7 @@ def test_launcher_killed_during_rewind(nodes, when):
     a.client.send(REWIND, **a.upstream(b, epoch=2))
     # A tool that ran between two looks is not seen, but heard of.
     tool = "postgres" if when == "recovery" else "pg_rewind"
-    wait_until(tool, lambda: tool_of(a, tool) or "rewinding from" in a.log(), 30)
+    wait_until(tool, lambda: tool_of(a, tool) or "rewinding from" in a.log())
     if when == "late":
         wait_until("the first bytes", lambda: "rewinding from" in a.log() or not tool_of(a, "pg_rewind"))
     a.kill()
@@ -505,10 +516,17 @@ def test_launcher_killed_during_rewind(nodes, when):
     rewound(a, b)
 
 
+def rewind_stopped_in_the_middle(nodes):
+    while True:  # both tools may be through between two looks
+        a, b = forked(nodes)
+        a.client.send(REWIND, **a.upstream(b, epoch=2))
+        if wait_until("a tool in the middle, or the end",
+                      lambda a=a: stopped_tool(a) or (not a.client.status().get("job") and "missed")) != "missed":
+            return a, b
+
+
 def test_clone_over_a_half_rewound_directory(nodes):
-    a, b = forked(nodes)
-    a.client.send(REWIND, **a.upstream(b, epoch=2))
-    wait_until("a tool in the middle", lambda: stopped_tool(a), 30)
+    a, b = rewind_stopped_in_the_middle(nodes)
     a.kill()
     wait_until("nothing of it lives", lambda: not tool_of(a, "pg_rewind") and not tool_of(a, "postgres"))
     a.launch()
@@ -516,8 +534,9 @@ def test_clone_over_a_half_rewound_directory(nodes):
     # The mark lasts through a clone that does not get there.
     a.client.send(BASEBACKUP, **a.upstream(b, epoch=2))
     wait_until("pg_basebackup", lambda: glob.glob(f"{a.base}/volume/pgdata.clone") or
-               glob.glob(f"{a.base}/volume/pgdata.old.*"), 30)
+               glob.glob(f"{a.base}/volume/pgdata.old.*"))
     a.kill()
+    wait_until("nothing of it lives", lambda: not tool_of(a, "pg_basebackup"))
     a.launch()
     s = a.client.status()
     assert s["data"] == MARKED or s.get("old_data")
