@@ -1,16 +1,17 @@
 """Pods of a cluster under test: a launcher and a failover sidecar each, on loopback, against a fake Kubernetes API."""
-import os
-import pwd
+import datetime
 import re
 import signal
 import subprocess
 import urllib.error
 import urllib.request
 
+import psycopg2
 from kubeapi_fake import FakeKube
 from launcher_util import BIN, DEMOTE, Node, free_port, wait_until
 
 CLUSTER = "prod-pg"
+LEASE = f"{CLUSTER}-leader"
 
 
 class Pod(Node):
@@ -60,7 +61,7 @@ class Pod(Node):
 
     def ready(self, role=None):
         code, text = self.readyz()
-        return code == 200 and (role is None or role in text)
+        return code == 200 and (role is None or text.startswith(f"ready {role} "))
 
     def wait_ready(self, role=None, timeout=60):
         try:
@@ -71,14 +72,21 @@ class Pod(Node):
 
     def kill_sidecar(self, sig=signal.SIGKILL):
         self.sidecar.send_signal(sig)
-        self.sidecar.wait(20)
+        self.sidecar.wait(70)  # it gives up after 55 s
 
     def stop_pod(self, sig=signal.SIGTERM):
         """Both containers at once, as a kubelet does it."""
+        self.proc.send_signal(sig)  # first: a sidecar that hears nothing of its pod's end for 2 s ends alone
         self.sidecar.send_signal(sig)
-        self.proc.send_signal(sig)
         self.proc.wait(70)
-        self.sidecar.wait(20)
+        self.sidecar.wait(70)
+
+    def look(self, text):
+        """What a query says, or None: the server does not answer, or has not replayed yet what is asked about."""
+        try:
+            return self.query(text)
+        except psycopg2.Error:
+            return None
 
     def rss_kib(self):
         text = open(f"/proc/{self.sidecar.pid}/status").read()
@@ -93,3 +101,22 @@ class Pod(Node):
             if p:
                 p.wait(70)  # a sidecar gives up after 55 s
         super().stop()
+
+
+def stands(kube, pods):
+    """Until the first leads and the others follow, and the lease tells where: ready is told a moment before that is written."""
+    first, *others = pods
+    first.wait_ready("primary")
+    for p in others:
+        p.wait_ready("replica")
+    wait_until("the lease tells of the cluster", lambda: notes(kube).get("pg-swarm.io/primary-addr") == f"127.0.0.1:{first.port}")
+
+
+def notes(kube):
+    return (kube.lease(LEASE) or {"metadata": {}})["metadata"].get("annotations", {})
+
+
+def said_at(log, text):
+    """When a program wrote that, as of time.time(); the last time."""
+    line = [ln for ln in log.splitlines() if text in ln][-1]
+    return datetime.datetime.fromisoformat(re.match(r"ts=(\S+)", line)[1].replace("Z", "+00:00")).timestamp()

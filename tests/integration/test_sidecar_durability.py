@@ -9,9 +9,7 @@ import time
 import psycopg2
 import pytest
 from launcher_util import wait_until
-from sidecar_util import CLUSTER, FakeKube, Pod
-
-LEASE = f"{CLUSTER}-leader"
+from sidecar_util import CLUSTER, LEASE, FakeKube, Pod, notes, stands
 
 
 @pytest.fixture
@@ -29,9 +27,7 @@ def cluster(kube):
         pods.extend(Pod(kube, i, replicas=n, **env) for i in range(n))
         for p in pods:
             p.launch()
-        pods[0].wait_ready("primary")
-        for p in pods[1:]:
-            p.wait_ready("replica")
+        stands(kube, pods)
         return pods
 
     yield make
@@ -40,7 +36,7 @@ def cluster(kube):
 
 
 def record(kube):
-    return json.loads(kube.lease(LEASE)["metadata"]["annotations"].get("pg-swarm.io/sync", "{}"))
+    return json.loads(notes(kube).get("pg-swarm.io/sync", "{}"))
 
 
 def names(pod):
@@ -55,9 +51,14 @@ def lose(pod):
     """The whole pod at once, as when its machine dies."""
     pod.kill_sidecar()
     pod.kill()
-    for pid in pod.processes():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+
+    def gone():
+        left = pod.processes()
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not left
+    wait_until("nothing of it lives", gone)
 
 
 class Write(threading.Thread):
@@ -71,7 +72,7 @@ class Write(threading.Thread):
     def run(self):
         try:
             self.pod.query("insert into t values (%s)", self.value)
-            self.acked = time.monotonic()
+            self.acked = time.time()
         except Exception as e:  # noqa: BLE001: the server went away, which is no acknowledgement
             self.error = e
 
@@ -82,7 +83,7 @@ def waits(write, seconds):
     assert write.acked is None and write.error is None, write.error
 
 
-def completed(write, timeout=20):
+def completed(write, timeout=60):
     write.join(timeout)
     assert write.acked, write.error or "the write was never acknowledged"
 
@@ -112,8 +113,8 @@ def test_protected_blocks_rather_than_lies(kube, cluster):
     waits(w, 6)
     assert record(kube) == want and names(a) == f"ANY 1 ({member(1)},{member(2)})"
     b.launch()
-    completed(w, 60)
-    wait_until("it is on the replica", lambda: b.query("select count(*) from t where x = 2") == [(1,)])
+    completed(w)
+    wait_until("it is on the replica", lambda: b.look("select count(*) from t where x = 2") == [(1,)])
 
 
 def test_available_degrades_with_a_record_and_returns(kube, cluster):
@@ -122,20 +123,23 @@ def test_available_degrades_with_a_record_and_returns(kube, cluster):
     wait_until("the record", lambda: record(kube) == good)
     prepared(a)
     completed(Write(a, 1))
-    start = time.monotonic()
+    looked = wait_until("a look", lambda: a.query(
+        "select extract(epoch from max(query_start))::float8 from pg_stat_activity "
+        "where query like 'SELECT current_setting(''synchronous_standby_names'')%'")[0][0])
+    start = time.time()
     lose(b)
     w = Write(a, 2)
     completed(w)
-    # Not before it was recorded, and not for long. The 2 s count from the last look, which is of the second before.
+    # Not before it was recorded, and not for long. The 2 s count from the last look that saw a follower.
     assert record(kube)["degraded"] is True and record(kube)["k"] == 0
-    assert 0.8 < w.acked - start < 15
+    assert w.acked - looked > 2 and w.acked - start < 30
     wait_until("the decision", lambda: "sync.degraded" in open(f"{a.base}/run/decisions").read())
     wait_until("the log", lambda: "kind=durability.degraded" in a.sidecar_log())
     completed(Write(a, 3))
     b.launch()
     wait_until("again", lambda: record(kube) == good, 60)
     assert names(a) == f"ANY 1 ({member(1)})"
-    wait_until("the rows", lambda: b.query("select count(*) from t where x in (2, 3)") == [(2,)])
+    wait_until("the rows", lambda: b.look("select count(*) from t where x in (2, 3)") == [(2,)])
     wait_until("the log", lambda: "kind=durability.restored" in a.sidecar_log())
 
 
@@ -144,7 +148,7 @@ def test_available_names_who_is_there(kube, cluster):
     a, b, c = cluster(3, DURABILITY="available")
     wait_until("both", lambda: record(kube).get("names") == [b.name, c.name])
     lose(c)
-    wait_until("one", lambda: record(kube) == {"mode": "available", "k": 1, "names": [b.name], "degraded": False}, 40)
+    wait_until("one", lambda: record(kube) == {"mode": "available", "k": 1, "names": [b.name], "degraded": False}, 60)
     assert names(a) == f"ANY 1 ({member(1)})"
     c.launch()
     wait_until("both again", lambda: record(kube).get("names") == [b.name, c.name], 60)
@@ -160,7 +164,7 @@ def test_nothing_is_let_go_while_the_api_is_away(kube, cluster):
     waits(w, 5)
     assert record(kube)["degraded"] is False
     kube.away = False
-    completed(w, 30)
+    completed(w)
     assert record(kube)["degraded"] is True
 
 
@@ -172,7 +176,7 @@ def test_alter_system_is_taken_back(kube, cluster):
     a.query("select pg_reload_conf()")
     # Empty for a second at most, which a look may miss.
     wait_until("let go", lambda: names(a) == "" or "kind=durability.overridden" in a.sidecar_log())
-    wait_until("in force again", lambda: names(a) == want, 20)
+    wait_until("in force again", lambda: names(a) == want, 60)
     wait_until("the log", lambda: "kind=durability.overridden" in a.sidecar_log())
 
 
@@ -186,10 +190,10 @@ def test_a_frozen_follower_counts_as_gone(kube, cluster):
         os.kill(pid, signal.SIGSTOP)
     pids += b.freeze()
     try:
-        start = time.monotonic()
+        start = time.time()
         w = Write(a, 1)
-        completed(w, 30)
-        assert w.acked - start < 25  # wal_sender_timeout is of 60 s
+        completed(w)
+        assert w.acked - start < 50  # wal_sender_timeout is of 60 s
         assert record(kube)["degraded"] is True
     finally:
         for pid in pids:
@@ -206,24 +210,24 @@ def test_slots_for_every_member_on_every_node(kube, cluster):
     """Whoever leads next has them, at what it still has; they move, and those of members that are no more go."""
     a, b, c = cluster(3)
     for pod, others in ((a, "12"), (b, "02"), (c, "01")):
-        wait_until(f"slots of {pod.name}", lambda p=pod, o=others: sorted(slots(p)) == [f"member_{i}" for i in o], 40)
+        wait_until(f"slots of {pod.name}", lambda p=pod, o=others: sorted(slots(p)) == [f"member_{i}" for i in o], 90)
     before = slots(b)["member_2"]
     a.query("create table t as select generate_series(1, 10000) x")
     a.query("checkpoint")
     lsn = a.query("select redo_lsn::text from pg_control_checkpoint()")[0][0]
     # With the record of the checkpoint itself, or there is nothing to make a restartpoint at.
     end = a.query("select pg_current_wal_lsn()::text")[0][0]
-    wait_until("replayed", lambda: b.query("select pg_last_wal_replay_lsn() >= %s::pg_lsn", end)[0][0])
+    wait_until("replayed", lambda: b.query("select pg_last_wal_replay_lsn() >= %s::pg_lsn", end)[0][0], 40)
     b.query("checkpoint")  # a restartpoint
     wait_until("moved", lambda: b.query("select restart_lsn >= %s::pg_lsn from pg_replication_slots"
-                                        " where slot_name = 'member_2'", lsn)[0][0], 40)
+                                        " where slot_name = 'member_2'", lsn)[0][0], 90)
     assert slots(b)["member_2"] != before
     for p in (a, b, c):  # the cluster shrinks
         with open(f"{p.base}/config/members", "w", encoding="ascii") as f:
             f.write("2\n")
     lose(c)
     for pod, others in ((a, "1"), (b, "0")):
-        wait_until(f"slots of {pod.name}", lambda p=pod, o=others: sorted(slots(p)) == [f"member_{i}" for i in o], 40)
+        wait_until(f"slots of {pod.name}", lambda p=pod, o=others: sorted(slots(p)) == [f"member_{i}" for i in o], 90)
 
 
 class Writers:
@@ -266,7 +270,8 @@ class Writers:
 
 
 def leader(pods):
-    return next((p for p in pods if p.proc and p.proc.poll() is None and p.ready("primary")), None)
+    return wait_until("one leads", lambda: next(
+        (p for p in pods if p.proc and p.proc.poll() is None and p.ready("primary")), None), 60)
 
 
 def test_no_acknowledged_row_is_lost(kube, cluster):
@@ -281,11 +286,11 @@ def test_no_acknowledged_row_is_lost(kube, cluster):
         pod = first if victim == "primary" else next(p for p in pods if p is not first)
         lose(pod)
         so_far = writers.total()
-        wait_until("writes again", lambda n=so_far: writers.total() > n + 50, 40)
+        wait_until("writes again", lambda n=so_far: writers.total() > n + 50, 90)
         pod.launch()
-        wait_until("all are back", lambda: sum(p.ready() for p in pods) == 3, 60)
-        wait_until("all follow", lambda: (n := leader(pods)) and n.query(
-            "select count(*) from pg_stat_replication where state = 'streaming' and sync_state = 'quorum'") == [(2,)], 40)
+        wait_until("all are back", lambda: sum(p.ready() for p in pods) == 3, 90)
+        wait_until("all follow", lambda: leader(pods).look(
+            "select count(*) from pg_stat_replication where state = 'streaming' and sync_state = 'quorum'") == [(2,)], 60)
     acked = writers.end()
     now = leader(pods)
     there = {row[0] for row in now.query("select x from t")}

@@ -8,9 +8,7 @@ import time
 import psycopg2
 import pytest
 from launcher_util import boot_ms, wait_until
-from sidecar_util import CLUSTER, FakeKube, Pod
-
-LEASE = f"{CLUSTER}-leader"
+from sidecar_util import LEASE, FakeKube, Pod, notes, stands
 
 
 @pytest.fixture
@@ -29,9 +27,7 @@ def cluster(kube):
         if launch:
             for p in pods:
                 p.launch()
-            pods[0].wait_ready("primary")
-            for p in pods[1:]:
-                p.wait_ready("replica")
+            stands(kube, pods)
             pods[0].query("create table t (id bigint primary key, who text)")
         return pods
 
@@ -122,7 +118,7 @@ def writer(kube):
         w = Writer(kube, pods)
         made.append(w)
         w.start()
-        wait_until("writes", lambda: len(w.acked) > 20)
+        wait_until("writes", lambda: len(w.acked) > 20, 60)
         return w
 
     yield make
@@ -130,7 +126,7 @@ def writer(kube):
         w.stop()
 
 
-def lead(pods, not_this=None, timeout=30):
+def lead(pods, not_this=None, timeout=60):
     def found():
         return next((p for p in pods if p is not not_this and p.ready("primary")), None)
     return wait_until("somebody leads", found, timeout)
@@ -160,21 +156,21 @@ def logs(pods):
 
 def test_pod_killed_whole(kube, cluster, writer):
     """Sidecar, launcher and PostgreSQL at once, without a word: the lease runs out, and not before."""
-    pods = a, b, c = cluster(3, LEASE_SECONDS="9")
+    pods = a, b, c = cluster(3, LEASE_SECONDS="12")
     w = writer(pods)
     t0 = boot_ms()
     a.sidecar.send_signal(signal.SIGKILL)
     a.proc.send_signal(signal.SIGKILL)
     new = lead(pods, not_this=a)
     t1 = boot_ms()
-    wait_until("writes again", lambda: w.first_after(t1))
-    # Its last renewal let the old one write for 4.5 s, so 4.5 s are left at least.
-    assert t1 - t0 > 4500, "nobody may lead before the lease is over"
+    wait_until("writes again", lambda: w.first_after(t1), 60)
+    # Its last renewal let the old one write for 7 s, so 5 s are left at least.
+    assert t1 - t0 > 5000, "nobody may lead before the lease is over"
     assert spec(kube)["leaseTransitions"] == 2 and holder(kube) == new.name
     assert kube.role(a.name) != "primary"
     other = b if new is c else c
-    wait_until("the other follows", lambda: streaming(new) == 1, 30)
-    assert other.ready("replica") or wait_until("ready", lambda: other.ready("replica"))
+    wait_until("the other follows", lambda: streaming(new) == 1, 60)
+    other.wait_ready("replica")
     w.stop()
     print(f"gap {w.gap_ms(t0)} ms")
     check_rows(w, new, lossless=False)
@@ -184,15 +180,14 @@ def test_pod_killed_whole(kube, cluster, writer):
 def test_protected_loses_nothing(kube, cluster, writer):
     pods = a, b, c = cluster(3, LEASE_SECONDS="9", DURABILITY="protected")
     w = writer(pods)
-    wait_until("the record says so", lambda: '"k":1' in kube.lease(LEASE)["metadata"]["annotations"]
-               .get("pg-swarm.io/sync", ""))
+    wait_until("the record says so", lambda: '"k":1' in notes(kube).get("pg-swarm.io/sync", ""))
     n = len(w.acked)
-    wait_until("writes under it", lambda: len(w.acked) > n + 50)
+    wait_until("writes under it", lambda: len(w.acked) > n + 50, 60)
     a.sidecar.send_signal(signal.SIGKILL)
     a.proc.send_signal(signal.SIGKILL)
     new = lead(pods, not_this=a)
     t1 = boot_ms()
-    wait_until("writes again", lambda: w.first_after(t1))
+    wait_until("writes again", lambda: w.first_after(t1), 60)
     w.stop()
     check_rows(w, new)
     no_overlap(w)
@@ -201,62 +196,61 @@ def test_protected_loses_nothing(kube, cluster, writer):
 def test_protected_refuses_without_votes(kube, cluster):
     """Primary and one replica of three gone: the third says what is missing, and leads when it is told to."""
     pods = a, b, c = cluster(3, LEASE_SECONDS="9", DURABILITY="protected")
-    wait_until("the record says so", lambda: '"k":1' in kube.lease(LEASE)["metadata"]["annotations"]
-               .get("pg-swarm.io/sync", ""))
+    wait_until("the record says so", lambda: '"k":1' in notes(kube).get("pg-swarm.io/sync", ""))
     for p in (a, b):
         p.sidecar.send_signal(signal.SIGKILL)
         p.proc.send_signal(signal.SIGKILL)
     wait_until("it says what is missing", lambda: all(
-        s in c.readyz()[1] for s in ("missing", a.name, b.name)), 30)
+        s in c.readyz()[1] for s in ("missing", a.name, b.name)), 60)
     assert not writable(c) and spec(kube)["leaseTransitions"] == 1
     kube.edit_lease(LEASE, {"metadata": {"annotations": {"pg-swarm.io/failover":
                     '{"operation":"op-1","to":"","accept_data_loss":true}'}}})
-    wait_until("it leads", lambda: writable(c), 20)
+    wait_until("it leads", lambda: writable(c), 60)
     assert holder(kube) == c.name and "rows may be lost" in c.sidecar_log()
 
 
 def test_pod_deleted(kube, cluster, writer):
     """A clean end: PostgreSQL is down, the lease let go, and the next one leads at once."""
-    pods = a, b, c = cluster(3)
+    pods = a, b, c = cluster(3, LEASE_SECONDS="60")
     w = writer(pods)
     t0 = boot_ms()
     a.stop_pod()
     new = lead(pods, not_this=a)
     t1 = boot_ms()
-    wait_until("writes again", lambda: w.first_after(t1))
+    wait_until("writes again", lambda: w.first_after(t1), 60)
     w.stop()
     print(f"gap {w.gap_ms(t0)} ms")
-    assert w.gap_ms(t0) < 10000  # the lease is of 15 s
+    assert w.gap_ms(t0) < 40000  # the lease is of 60 s
     check_rows(w, new)
     no_overlap(w)
     assert spec(kube)["leaseTransitions"] == 2 and holder(kube) == new.name
-    wait_until("the other follows", lambda: streaming(new) == 1, 30)
+    wait_until("the other follows", lambda: streaming(new) == 1, 60)
 
 
 def test_second_death_within_a_minute_moves_the_primary(kube, cluster, writer):
     pods = a, b, c = cluster(3)
     w = writer(pods)
     os.kill(a.postmaster(), signal.SIGKILL)
+    wait_until("followed again", lambda: streaming(a) == 2, 40)  # by a new connection, so there is a new postmaster
+    a.wait_ready("primary")
     t0 = boot_ms()
-    wait_until("again in place", lambda: w.first_after(t0 + 20) and a.ready("primary"))
+    wait_until("again in place", lambda: w.first_after(t0))
     assert spec(kube)["leaseTransitions"] == 1
-    wait_until("followed again", lambda: streaming(a) == 2)
-    wait_until("probed", lambda: "streaming" and a.ready("primary"))
     t0 = boot_ms()
     os.kill(a.postmaster(), signal.SIGKILL)
     new = lead(pods, not_this=a)
     t1 = boot_ms()
-    wait_until("writes again", lambda: w.first_after(t1))
+    wait_until("writes again", lambda: w.first_after(t1), 60)
     w.stop()
     print(f"gap {w.gap_ms(t0)} ms")
     assert spec(kube)["leaseTransitions"] == 2
     no_overlap(w)
-    wait_until("the other follows", lambda: streaming(new) >= 1, 30)
+    wait_until("the other follows", lambda: streaming(new) >= 1, 60)
 
 
 @pytest.mark.parametrize("who", ["postmaster", "all"])
 def test_frozen_postgresql(kube, cluster, writer, who):
-    pods = a, b, c = cluster(3)
+    pods = a, b, c = cluster(3, LEASE_SECONDS="60")
     w = writer(pods)
     t0 = boot_ms()
     if who == "all":
@@ -265,10 +259,10 @@ def test_frozen_postgresql(kube, cluster, writer, who):
         os.kill(a.postmaster(), signal.SIGSTOP)
     new = lead(pods, not_this=a)
     t1 = boot_ms()
-    wait_until("writes again", lambda: w.first_after(t1))
+    wait_until("writes again", lambda: w.first_after(t1), 60)
     w.stop()
     print(f"gap {w.gap_ms(t0)} ms, other leads after {t1 - t0} ms")
-    assert t1 - t0 < 13000  # the lease is of 15 s, and was renewed all the time
+    assert t1 - t0 < 50000  # the lease is of 60 s, and was renewed all the time
     no_overlap(w)
     assert spec(kube)["leaseTransitions"] == 2
 
@@ -277,12 +271,12 @@ def test_frozen_sidecar_is_replaced_and_thaws_without_harm(kube, cluster, writer
     pods = a, b, c = cluster(3, LEASE_SECONDS="9")
     w = writer(pods)
     a.sidecar.send_signal(signal.SIGSTOP)
-    new = lead(pods, not_this=a, timeout=30)
+    new = lead(pods, not_this=a)
     t1 = boot_ms()
-    wait_until("writes again", lambda: w.first_after(t1))
+    wait_until("writes again", lambda: w.first_after(t1), 60)
     taken = spec(kube)["leaseTransitions"]
     a.sidecar.send_signal(signal.SIGCONT)
-    wait_until("the thawed one knows", lambda: holder(kube) == new.name and not a.ready("primary"))
+    a.wait_ready("replica")  # it knows
     w.stop()
     no_overlap(w)
     assert spec(kube)["leaseTransitions"] == taken and holder(kube) == new.name
@@ -300,16 +294,16 @@ def test_nobody_leads_while_the_api_is_away_then_one(kube, cluster):
     kube.away = False
     new = lead(pods, not_this=a)
     assert holder(kube) == new.name
-    wait_until("the other follows", lambda: streaming(new) == 1, 30)
+    wait_until("the other follows", lambda: streaming(new) == 1, 60)
 
 
 def test_lease_taken_by_an_outsider_who_vanishes(kube, cluster):
-    pods = a, b, c = cluster(3, LEASE_SECONDS="9")
+    pods = a, b, c = cluster(3, LEASE_SECONDS="12")
     kube.edit_lease(LEASE, {"spec": {"holderIdentity": "somebody-else", "leaseTransitions": 9}})
-    wait_until("the primary stops", lambda: not writable(a), 15)
-    new = lead(pods, timeout=40)
+    wait_until("the primary stops", lambda: not a.ready("primary") and not writable(a))
+    new = lead(pods)
     assert spec(kube)["leaseTransitions"] == 10 and holder(kube) == new.name
-    wait_until("all follow", lambda: streaming(new) == 2, 40)
+    wait_until("all follow", lambda: streaming(new) == 2, 90)
 
 
 def test_lease_deleted_while_nobody_runs(kube, cluster):
@@ -320,27 +314,25 @@ def test_lease_deleted_while_nobody_runs(kube, cluster):
     kube.delete_lease(LEASE)
     for p in pods:
         p.launch()
-    new = lead(pods, timeout=40)
+    new = lead(pods, timeout=90)
     assert new.query("select id from t") == [(1,)]
     assert spec(kube)["leaseTransitions"] >= 2
-    wait_until("all follow", lambda: streaming(new) == 2, 40)
+    wait_until("all follow", lambda: streaming(new) == 2, 90)
 
 
 def test_all_restart_at_once(kube, cluster, writer):
-    pods = cluster(3)
+    pods = cluster(3, LEASE_SECONDS="60")  # for so long whoever has less waits for the one that has all
     w = writer(pods)
     for p in pods:
         p.sidecar.send_signal(signal.SIGTERM)
         p.proc.send_signal(signal.SIGTERM)
     for p in pods:
-        p.proc.wait(60)
-        p.sidecar.wait(60)
-    t0 = boot_ms()
+        p.proc.wait(70)
+        p.sidecar.wait(70)
     for p in pods:
         p.launch()
-    new = lead(pods, timeout=60)
+    new = lead(pods, timeout=90)
     wait_until("all follow", lambda: streaming(new) == 2, 60)
-    assert boot_ms() - t0 < 60000
     w.stop()
     check_rows(w, new)
     assert all("clone.started" not in p.sidecar_log().split("asked to end")[-1] for p in pods)
@@ -350,7 +342,7 @@ def test_promoted_by_hand(kube, cluster):
     a, b = cluster(2)
     with contextlib.suppress(psycopg2.OperationalError):  # it may be stopped before it has answered
         b.query("select pg_promote(false)")
-    wait_until("it is stopped", lambda: "somebody promoted" in b.log() and not writable(b))
+    wait_until("it is stopped", lambda: "somebody promoted" in b.log() and not writable(b), 40)
     assert holder(kube) == a.name and spec(kube)["leaseTransitions"] == 1
     wait_until("it follows again", lambda: streaming(a) == 1, 60)
     assert a.ready("primary")
@@ -372,7 +364,7 @@ def test_paused(kube, cluster):
     kube.edit_lease(LEASE, {"metadata": {"annotations": {
         "pg-swarm.io/paused": '{"by":"anna","operation":"op-1"}'}}})
     a.stop_pod()
-    wait_until("it says why", lambda: "paused" in b.readyz()[1], 20)
+    wait_until("it says why", lambda: "paused" in b.readyz()[1], 40)
     assert not writable(b) and spec(kube)["leaseTransitions"] == 1
     kube.edit_lease(LEASE, {"metadata": {"annotations": {"pg-swarm.io/paused": None}}})
     b.wait_ready("primary")
@@ -397,10 +389,10 @@ def test_letting_go_while_the_lease_is_read(kube, cluster):
     assert reading.wait(20)
     a.proc.send_signal(signal.SIGTERM)
     a.sidecar.send_signal(signal.SIGTERM)
-    a.proc.wait(20)
+    a.proc.wait(70)
     wait_until("it wants to let go", lambda: "action=release" in a.sidecar_log())
     read.set()
-    a.sidecar.wait(10)
+    a.sidecar.wait(70)  # who is not told gives up after 55 s, and holds the lease then
     assert spec(kube)["holderIdentity"] == ""
 
 
@@ -414,7 +406,7 @@ def test_launcher_that_stands_still(cluster):
     finally:
         a.proc.send_signal(signal.SIGCONT)
     # It looks at the clock first: its permit is long over, so it stops PostgreSQL, whatever has come meanwhile.
-    wait_until("it is told again", lambda: "kind=launcher.answers" in a.sidecar_log(), 30)
+    wait_until("it is told again", lambda: "kind=launcher.answers" in a.sidecar_log(), 60)
     assert a.sidecar_log().count("kind=launcher.silent") == 1
     wait_until("one leads", lambda: [writable(p) for p in (a, b)].count(True) == 1, 60)
 
@@ -425,4 +417,4 @@ def test_forced_failover(kube, cluster):
                     '{"operation":"op-1","to":"%s","accept_data_loss":false}' % c.name}}})
     new = lead(pods, not_this=a)
     assert new is c and spec(kube)["leaseTransitions"] == 2
-    assert "pg-swarm.io/failover" not in kube.lease(LEASE)["metadata"]["annotations"]
+    assert "pg-swarm.io/failover" not in notes(kube)

@@ -6,9 +6,7 @@ import time
 
 import pytest
 from launcher_util import boot_ms, free_port, wait_until
-from sidecar_util import CLUSTER, FakeKube, Pod
-
-LEASE = f"{CLUSTER}-leader"
+from sidecar_util import LEASE, FakeKube, Pod, notes, said_at, stands
 
 
 @pytest.fixture
@@ -27,9 +25,7 @@ def cluster(kube):
         if launch:
             for p in pods:
                 p.launch()
-            pods[0].wait_ready("primary")
-            for p in pods[1:]:
-                p.wait_ready("replica")
+            stands(kube, pods)
         return pods
 
     yield make
@@ -39,10 +35,6 @@ def cluster(kube):
 
 def spec(kube):
     return kube.lease(LEASE)["spec"]
-
-
-def notes(kube):
-    return kube.lease(LEASE)["metadata"]["annotations"]
 
 
 def streaming(primary):
@@ -59,14 +51,12 @@ def test_three_members_form_a_cluster(kube, cluster):
     wait_until("the labels", lambda: [kube.role(p.name) for p in (a, b, c)] == ["primary", "replica", "replica"])
     a.query("create table t as select generate_series(1, 100) x")
     for p in (b, c):
-        wait_until("rows on the replica", lambda p=p: p.query(
-            "select to_regclass('t') is not null and (select count(*) from pg_class) > 0")[0][0]
-            and p.query("select count(*) from t") == [(100,)])
+        wait_until("rows on the replica", lambda p=p: p.look("select count(*) from t") == [(100,)])
     assert sorted(a.query("select slot_name, active from pg_replication_slots")) == \
         [("member_1", True), ("member_2", True)]
     # At rest: the holder renews, and nobody else writes anything.
     n = len(kube.writes)
-    wait_until("three renewals", lambda: len(kube.writes) >= n + 3, 12)
+    wait_until("three renewals", lambda: len(kube.writes) >= n + 3, 40)
     assert set(kube.writes[n:]) == {("PUT", "leases", LEASE)}
     for p in (a, b, c):
         assert p.PASSWORD not in p.sidecar_log() and p.REPL_PASSWORD not in p.sidecar_log()
@@ -90,7 +80,7 @@ def test_sidecar_restart_leaves_postgresql_alone(kube, cluster):
 def test_a_sidecar_that_stays_away_lets_the_permit_run_out(kube, cluster):
     (a,) = cluster(1, LEASE_SECONDS="9")
     a.kill_sidecar()
-    wait_until("PostgreSQL is down", lambda: not a.processes(), 12)
+    wait_until("PostgreSQL is down", lambda: not a.processes())
     assert "the permit ran out" in a.log()
     a.start_sidecar()
     a.wait_ready("primary")
@@ -98,10 +88,10 @@ def test_a_sidecar_that_stays_away_lets_the_permit_run_out(kube, cluster):
 
 def test_frozen_sidecar_too(kube, cluster):
     (a,) = cluster(1, LEASE_SECONDS="9")
-    t0 = boot_ms()
+    t0 = time.time()
     a.sidecar.send_signal(signal.SIGSTOP)
-    wait_until("PostgreSQL is down", lambda: not a.processes(), 12)
-    assert boot_ms() - t0 < 9000  # within the lease
+    wait_until("PostgreSQL is down", lambda: not a.processes())
+    assert said_at(a.log(), "PostgreSQL ended") - t0 < 9  # within the lease
     a.sidecar.send_signal(signal.SIGCONT)
     a.wait_ready("primary")
 
@@ -120,7 +110,7 @@ def test_postmaster_crash_restarts_in_place(kube, cluster):
 
 
 def test_whole_cluster_restart_resumes(kube, cluster):
-    pods = cluster(3, LEASE_SECONDS="30")  # all are to be back within it, or another leads
+    pods = cluster(3, LEASE_SECONDS="60")  # all are to be back within it, or another leads
     pods[0].query("create table t as select 42 x")
     for p in pods:
         p.kill_sidecar()
@@ -131,31 +121,28 @@ def test_whole_cluster_restart_resumes(kube, cluster):
     pods[0].wait_ready("primary")
     for p in pods[1:]:
         p.wait_ready("replica")
-        assert p.query("select x from t") == [(42,)]
+        wait_until("the row", lambda p=p: p.look("select x from t") == [(42,)])  # it may only now have come
     assert spec(kube)["leaseTransitions"] == 1
 
 
 def test_replicas_follow_a_holder_that_comes_back_elsewhere(kube, cluster):
-    a, b = cluster(2, LEASE_SECONDS="30")
+    a, b = cluster(2, LEASE_SECONDS="60")
     started = b.query("select pg_postmaster_start_time()")
     a.kill_sidecar()
     a.kill()
     wait_until("all of it is gone", lambda: not a.processes())
     a.port = free_port()
     a.launch()
-    a.wait_ready("primary")
-    assert notes(kube)["pg-swarm.io/primary-addr"] == f"127.0.0.1:{a.port}"
-    b.wait_ready("replica")
+    stands(kube, [a, b])
     wait_until("streaming from the new address", lambda: streaming(a) == 1)
     assert b.query("select pg_postmaster_start_time()") == started
 
 
 def test_lost_lease_stops_the_primary(kube, cluster):
-    a, b = cluster(2)
+    a, b = cluster(2, LEASE_SECONDS="60")  # nobody else leads before the end of it
     kube.edit_lease(LEASE, {"spec": {"holderIdentity": "somebody-else", "leaseTransitions": 9}})
-    t0 = boot_ms()
-    wait_until("PostgreSQL is down", lambda: not a.processes(), 10)
-    assert boot_ms() - t0 < 7000  # its permit has 8 s left at least
+    wait_until("PostgreSQL is down", lambda: not a.processes(), 40)
+    assert "the permit ran out" not in a.log()  # that is of 55 s
     assert "somebody-else" in a.sidecar_log() and a.readyz()[0] == 503
     wait_until("the label is gone", lambda: kube.role(a.name) != "primary")
     assert spec(kube)["holderIdentity"] == "somebody-else"
@@ -208,7 +195,7 @@ def test_an_emptied_replica_clones_again(kube, cluster):
     shutil.rmtree(f"{b.base}/volume/pgdata")
     b.launch()
     b.wait_ready("replica")
-    assert "clone.finished" in b.sidecar_log()
+    assert b.sidecar_log().count("kind=clone.finished") >= 2  # the first is of its birth
 
 
 def test_data_of_another_cluster_is_not_touched(kube, cluster):
@@ -236,7 +223,7 @@ def test_the_reason_for_not_staying_up_is_told(kube, cluster):
     a.chown()
     a.launch()
     wait_until("the reason", lambda: "does not stay up: FATAL:" in a.readyz()[1]
-               and "wal_level" in a.readyz()[1])
+               and "wal_level" in a.readyz()[1], 90)
     a.write_config()
     a.chown()
     a.wait_ready("primary")
@@ -244,21 +231,24 @@ def test_the_reason_for_not_staying_up_is_told(kube, cluster):
 
 
 def test_slow_shutdown_keeps_its_permit(kube, cluster):
-    a, b = cluster(2, LEASE_SECONDS="9")
+    a, b = cluster(2, launch=False, LEASE_SECONDS="12")
+    for p in (a, b):
+        p.launch(PGSWARM_STOP_GRACE_SECONDS="60")  # the test ends the shutdown, not its patience
+    stands(kube, [a, b])
     b.write_config("wal_receiver_timeout = 60s")
     wait_until("a patient receiver", lambda: b.query("show wal_receiver_timeout") == [("1min",)])
-    walreceiver = b.query("select pid from pg_stat_wal_receiver")[0][0]
+    walreceiver = wait_until("it streams", lambda: b.query("select pid from pg_stat_wal_receiver where status = 'streaming'"))[0][0]
     os.kill(walreceiver, signal.SIGSTOP)  # a fast shutdown waits until the standby has everything
     a.query("create table t as select generate_series(1, 10000) x")
     t0 = boot_ms()
     for p in (a.sidecar, a.proc):
         p.send_signal(signal.SIGTERM)
-    wait_until("the permit of the start is over", lambda: boot_ms() > t0 + 5500)
+    wait_until("the permit of the start is over", lambda: boot_ms() > t0 + 7500)
     assert a.processes() and a.sidecar.poll() is None
     os.kill(walreceiver, signal.SIGCONT)
-    assert a.proc.wait(20) == 0 and a.sidecar.wait(20) == 0
+    assert a.proc.wait(60) == 0 and a.sidecar.wait(60) == 0
     assert "the permit ran out" not in a.log() and "database system is shut down" in a.log()
-    wait_until("replayed", lambda: b.query("select count(*) from t") == [(10000,)])
+    wait_until("replayed", lambda: b.look("select count(*) from t") == [(10000,)])
 
 
 def test_short_outage_of_the_api_is_no_event(kube, cluster):
@@ -274,32 +264,42 @@ def test_short_outage_of_the_api_is_no_event(kube, cluster):
     assert a.ready("primary")
 
 
+def outage(kube, pods, seconds):
+    """The API goes, and whoever leads still writes after so long; it is returned. Who stands still for a second may be
+    vouched for no more, and stops, which is no fault: then once more."""
+    for _ in range(4):
+        a = wait_until("one leads", lambda: next((p for p in pods if p.ready("primary")), None), 60)
+        stands(kube, sorted(pods, key=lambda p: p is not a))
+        started = a.query("select pg_postmaster_start_time()")
+        expired = a.log().count("the permit ran out")
+        kube.away = True
+        gone = time.monotonic()
+        wait_until(f"{seconds} s without API", lambda: time.monotonic() > gone + seconds, seconds + 20)
+        wrote = a.look("create table if not exists t (x int); insert into t values (1) returning x")
+        if a.log().count("the permit ran out") == expired:
+            assert wrote == [(1,)] and a.query("select pg_postmaster_start_time()") == started
+            return a
+        kube.away = False
+    raise AssertionError(f"its permit ran out each time:\n{a.sidecar_log()[-6000:]}")
+
+
 def test_standbys_vouch_for_a_primary_without_api(kube, cluster):
-    a, b = cluster(2, LEASE_SECONDS="9")
-    started = a.query("select pg_postmaster_start_time()")
-    kube.away = True
-    gone = time.monotonic()
-    # Twice the permit of the last renewal, and it still writes.
-    wait_until("9 s without API", lambda: time.monotonic() > gone + 9)
-    a.query("create table t as select 1 x")
-    assert a.query("select pg_postmaster_start_time()") == started
+    pods = cluster(2, LEASE_SECONDS="9")
+    a = outage(kube, pods, 9)  # twice the permit of the last renewal
+    (b,) = [p for p in pods if p is not a]
     assert "the standbys vouch" in a.sidecar_log()
     # The standby goes: nobody vouches any more, and the primary stops within the grant.
+    t0 = time.time()
     b.sidecar.send_signal(signal.SIGKILL)
     b.proc.send_signal(signal.SIGKILL)
-    t0 = time.monotonic()
-    wait_until("PostgreSQL is down", lambda: not a.processes(), 12)
-    assert time.monotonic() - t0 < 8
+    wait_until("PostgreSQL is down", lambda: not a.processes(), 40)
+    assert said_at(a.log(), "the permit ran out") - t0 < 8
     kube.away = False
     a.wait_ready("primary")
 
 
 def test_single_instance_goes_on_without_api(kube, cluster):
-    (a,) = cluster(1, LEASE_SECONDS="9")
-    kube.away = True
-    gone = time.monotonic()
-    wait_until("7 s without API", lambda: time.monotonic() > gone + 7)
-    assert a.query("select 1") == [(1,)] and "the permit ran out" not in a.log()
+    a = outage(kube, cluster(1, LEASE_SECONDS="9"), 7)
     kube.away = False
     renewed = spec(kube)["renewTime"]
     wait_until("renewals go on", lambda: spec(kube)["renewTime"] != renewed)
@@ -341,4 +341,4 @@ def test_small_at_rest(kube, cluster):
             / os.sysconf("SC_CLK_TCK") > 7, 20)
         print(f"{p.name}: sidecar resident {p.rss_kib()} KiB")
         if "release" in os.environ.get("PGSWARM_BIN", "release"):
-            wait_until("small", lambda p=p: p.rss_kib() <= 6 * 1024, 30)  # it gives back what its start took
+            wait_until("small", lambda p=p: p.rss_kib() <= 6 * 1024, 90)  # it gives back what its start took: at 5 s, and every minute
