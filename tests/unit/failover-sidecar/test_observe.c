@@ -19,6 +19,24 @@ static LpMsg launcher_of(LpData data, LpRole stamp, uint64_t epoch)
     return m;
 }
 
+/* The member that may begin the cluster, and has no data yet. */
+static LpMsg launcher_without_data(void)
+{
+    LpMsg m = {.type = LP_STATE};
+    m.num[LPF_DATA] = LP_DATA_EMPTY;
+    return m;
+}
+
+static Facts first_member(const LpMsg *m, const LeaseInfo *l)
+{
+    return (Facts){.launcher = m,
+                   .lease = l,
+                   .lease_known = true,
+                   .pod = "a-0",
+                   .lease_seconds = 15,
+                   .first = true};
+}
+
 static void observations(void **state)
 {
     (void)state;
@@ -137,15 +155,9 @@ static void begun_by_another_incarnation(void **state)
 {
     (void)state;
     LeaseInfo l = {.exists = true, .holder = "a-0", .uid = "first", .epoch = 1, .seconds = 15};
-    LpMsg m = {.type = LP_STATE};
-    m.num[LPF_DATA] = LP_DATA_EMPTY;
-    Facts f = {.launcher = &m,
-               .lease = &l,
-               .lease_known = true,
-               .pod = "a-0",
-               .uid = "second",
-               .lease_seconds = 15,
-               .first = true};
+    LpMsg m = launcher_without_data();
+    Facts f = first_member(&m, &l);
+    f.uid = "second";
     assert_int_equal(member_observe(&f).lease, LEASE_OTHER_NEW);
     f.lease_age_ms = 15001;
     Observation o = member_observe(&f);
@@ -160,14 +172,8 @@ static void no_second_cluster(void **state)
 {
     (void)state;
     LeaseInfo l = {0};
-    LpMsg m = {.type = LP_STATE};
-    m.num[LPF_DATA] = LP_DATA_EMPTY;
-    Facts f = {.launcher = &m,
-               .lease = &l,
-               .lease_known = true,
-               .pod = "a-0",
-               .lease_seconds = 15,
-               .first = true};
+    LpMsg m = launcher_without_data();
+    Facts f = first_member(&m, &l);
     Observation o = member_observe(&f);
     assert_int_equal(member_decide(&o).action, ACT_CREATE_LEASE);
     f.established = true;

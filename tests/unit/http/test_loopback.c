@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+enum { WAIT_MS = 60000 };
+
 typedef struct Fixture {
     Loop *loop;
     Arena *arena;
@@ -109,7 +111,7 @@ static int teardown(void **state)
     bool drained = false, never = false;
     http_client_free(f->client);
     http_server_drain(f->server, 200, note_true, &drained);
-    loop_run_until(f->loop, &drained, 5000);
+    loop_run_until(f->loop, &drained, WAIT_MS);
     assert_true(drained);
     http_server_free(f->server);
     tls_ctx_free(f->tls);
@@ -148,6 +150,7 @@ static void use_client(Fixture *f, HttpClientConfig cfg)
 {
     Error err;
     http_client_free(f->client);
+    cfg.connect_timeout_ms = WAIT_MS;
     assert_int_equal(http_client_new(f->loop, &cfg, &f->client, &err), 0);
 }
 
@@ -159,7 +162,7 @@ static Outcome call(Fixture *f, const char *method, const char *path, StrView bo
     http_call(
         f->client,
         &(HttpCallSpec){.method = method, .url = url, .body = body, .on_done = on_done, .ctx = &o});
-    assert_true(loop_run_until(f->loop, &o.done, 10000));
+    assert_true(loop_run_until(f->loop, &o.done, WAIT_MS));
     return o;
 }
 
@@ -206,7 +209,7 @@ static void test_many_at_once(void **state)
                                              .on_done = on_done,
                                              .ctx = &o[i]});
     for (int i = 0; i < N; i++) {
-        assert_true(loop_run_until(f->loop, &o[i].done, 10000));
+        assert_true(loop_run_until(f->loop, &o[i].done, WAIT_MS));
         assert_int_equal(o[i].status, 200);
         assert_int_equal(o[i].n, 8);
     }
@@ -249,19 +252,19 @@ static void test_gone_and_ended(void **state)
     HttpCallSpec spec = {
         .method = "GET", .url = url, .on_data = take, .on_done = on_done, .ctx = &o};
     HttpCall *held = http_call(f->client, &spec);
-    assert_true(loop_run_until(f->loop, &o.pieces, 5000));
+    assert_true(loop_run_until(f->loop, &o.pieces, WAIT_MS));
     assert_int_equal(o.streamed, 5);
     http_call_cancel(held);
     assert_int_equal(call(f, "GET", "/x", (StrView){0}).status, 200);
-    assert_true(loop_run_until(f->loop, &f->gone, 5000));
+    assert_true(loop_run_until(f->loop, &f->gone, WAIT_MS));
     assert_false(o.done);
     f->gone = false;
     o = (Outcome){0};
     http_call(f->client, &spec);
-    assert_true(loop_run_until(f->loop, &o.pieces, 5000));
+    assert_true(loop_run_until(f->loop, &o.pieces, WAIT_MS));
     http_reply_chunk(f->held, " and more", 9);
     http_reply_end(f->held);
-    assert_true(loop_run_until(f->loop, &o.done, 5000));
+    assert_true(loop_run_until(f->loop, &o.done, WAIT_MS));
     assert_int_equal(o.streamed, 14);
     assert_false(f->gone);
 }
@@ -276,12 +279,12 @@ static void test_server_that_ends(void **state)
     http_call(f->client,
               &(HttpCallSpec){
                   .method = "GET", .url = url, .on_data = take, .on_done = on_done, .ctx = &o});
-    assert_true(loop_run_until(f->loop, &o.pieces, 5000));
+    assert_true(loop_run_until(f->loop, &o.pieces, WAIT_MS));
     bool drained = false;
     http_server_drain(f->server, 50, note_true, &drained);
-    assert_true(loop_run_until(f->loop, &drained, 5000));
+    assert_true(loop_run_until(f->loop, &drained, WAIT_MS));
     assert_true(f->gone); /* the grace was over before its answer */
-    assert_true(loop_run_until(f->loop, &o.done, 5000));
+    assert_true(loop_run_until(f->loop, &o.done, WAIT_MS));
     assert_int_equal(o.code, ERR_UNAVAILABLE);
     HttpServerConfig cfg = {.addr = "127.0.0.1:0", .tls = f->tls, .handler = handler, .ctx = f};
     Error err;

@@ -107,5 +107,5 @@ static void fake_stop(FakeApi *f)
     listener_close(f->ln);
     for (FakeConn *c = f->conns; c; c = c->next)
         stream_close(c->s);
-    assert_true(loop_run_until(f->l, &f->empty, 5000));
+    assert_true(loop_run_until(f->l, &f->empty, 60000));
 }

@@ -10,6 +10,8 @@
 #include "kube/watch.h"
 #include <unistd.h>
 
+enum { WAIT_MS = 60000, IDLE_MS = 1500 };
+
 #define OK_JSON "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n"
 #define STATUS(code, text) \
     "HTTP/1.1 " #code " x\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n" text
@@ -65,7 +67,7 @@ static void on_done(void *ctx, const Error *err, const cJSON *obj)
 
 static void wait_done(Fixture *x)
 {
-    assert_true(loop_run_until(x->l, &x->done, 10000));
+    assert_true(loop_run_until(x->l, &x->done, WAIT_MS));
     assert_int_equal(x->calls, 1);
 }
 
@@ -303,7 +305,7 @@ static void test_log(void **st)
     g.call = kube_log(
         x.k,
         &(KubeLogSpec){.ns = "n", .pod = "p", .on_data = on_log, .on_end = on_log_end, .ctx = &g});
-    assert_true(loop_run_until(x.l, &x.done, 5000));
+    assert_true(loop_run_until(x.l, &x.done, WAIT_MS));
     assert_int_equal(x.calls, 0);
     strbuf_done(&g.text);
     teardown(&x);
@@ -318,6 +320,7 @@ typedef struct Seen {
     const char *until;
     KubeWatch *w;
     bool stop_at_first;
+    uint64_t idle_ms; /* 0: none of the test's */
 } Seen;
 
 static void on_event(void *ctx, KubeEvent ev, const cJSON *obj)
@@ -347,10 +350,10 @@ static void run_watch(Seen *s, const FakeStep *steps, size_t n, const char *unti
                           .ns = "n",
                           .on_event = on_event,
                           .on_state = on_state,
-                          .idle_ms = 300,
+                          .idle_ms = s->idle_ms ? s->idle_ms : WAIT_MS,
                           .ctx = s};
     s->w = kube_watch(s->x.k, &spec);
-    if (!loop_run_until(s->x.l, &s->x.done, 15000))
+    if (!loop_run_until(s->x.l, &s->x.done, WAIT_MS))
         fail_msg("wanted \"%s\" in \"%s\"", until, strbuf_str(&s->text));
 }
 
@@ -440,7 +443,7 @@ static void test_watch_silence_and_failures(void **st)
         {"limit=500 ", LIST("11"), false, false},
         {"resourceVersion=11&", OK_JSON EV("ADDED", POD("a", "u1", "12")), false, true},
     };
-    Seen s = {0};
+    Seen s = {.idle_ms = IDLE_MS};
     run_watch(&s, script, 6, "+a");
     assert_string_equal(s.text.p, "S S +a ");
     assert_string_equal(s.states.p, "forbidden up unavailable up ");

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 // clang-format on
 
-enum { WAIT_MS = 5000 };
+enum { WAIT_MS = 60000, TURN_MS = 5 };
 
 typedef struct End {
     struct Rig *rig;
@@ -153,8 +153,8 @@ static void rig_wait(Rig *r, const bool *done)
 static void rig_wait_bytes(Rig *r, End *e, size_t n)
 {
     const bool never = false;
-    for (int i = 0; i < 2000 && e->got.n < n; i++)
-        loop_run_until(r->loop, &never, 5);
+    for (int i = 0; i < WAIT_MS / TURN_MS && e->got.n < n; i++)
+        loop_run_until(r->loop, &never, TURN_MS);
     assert_int_equal(e->got.n, n);
 }
 
