@@ -124,7 +124,14 @@ class Central:
             self.proc = subprocess.Popen([f"{BIN}/pg-swarm-central"], env=env, stdin=subprocess.DEVNULL, stderr=out)
         wait_until("central is up: " + self.log_file, lambda: "central is up" in self.log() or self.proc.poll() is not None, 90)
         assert self.proc.poll() is None, self.log()
+        # Before that a client of the hub is told to begin anew, and no change of a moment ago is news to it.
+        wait_until("news of the database arrive", lambda: "pgswarm_changes_up 1" in self.metrics())
         return self
+
+    def metrics(self):
+        ctx = ssl.create_default_context(cafile=self.ca_file)
+        with urllib.request.urlopen(f"https://localhost:{self.http_port}/metrics", timeout=60, context=ctx) as resp:
+            return resp.read().decode()
 
     def log(self):
         with open(self.log_file, encoding="utf-8", errors="replace") as f:

@@ -129,6 +129,9 @@ class Central:
         grpc = re.findall(r'"listening for satellites" port=(\d+) tls=(\w+)', text)
         self.grpc_port = int(next(p for p, tls in grpc if tls == "on"))
         self.plain_port = next((int(p) for p, tls in grpc if tls == "off"), None)
+        # Before that a client of the hub is told to begin anew, and no change of a moment ago is news to it.
+        wait_until("news of the database arrive",
+                   lambda: b"pgswarm_changes_up 1" in self.call("GET", "/metrics", token="").body)
 
     def log(self):
         with open(self.log_file, encoding="utf-8", errors="replace") as f:

@@ -10,11 +10,18 @@ from central_util import Central, Postgres
 from rest_util import wait_until
 
 
-def metrics(central):
-    import urllib.request
-    ctx = ssl.create_default_context(cafile=central.ca_file)
-    with urllib.request.urlopen(f"https://localhost:{central.http_port}/metrics", timeout=30, context=ctx) as r:
-        return r.read().decode()
+def away_and_back(pg, central, rest):
+    pg.stop()
+    begin = time.monotonic()
+    status, body = rest.call("GET", "/healthz")
+    assert status == 503 and body["database"] is False and body["status"] == "degraded", body
+    assert time.monotonic() - begin < 12
+    text = central.metrics()
+    assert "pgswarm_database_up 0" in text and "pgswarm_changes_up 0" in text
+    status, body = rest.call("GET", "/api/v1/users")
+    assert status == 503 and body["error"]["code"] == "unavailable", body
+    pg.start()
+    wait_until("central is well again", lambda: rest.call("GET", "/healthz")[0] == 200, 90)
 
 
 def test_database_goes_and_comes_back():
@@ -25,23 +32,16 @@ def test_database_goes_and_comes_back():
         async def talk():
             tls = ssl.create_default_context(cafile=central.ca_file)
             async with websockets.connect(f"wss://localhost:{central.http_port}/api/v1/ws?topics=satellites", ssl=tls,
+                                          open_timeout=60, ping_interval=None,
                                           extra_headers={"Authorization": f"Bearer {rest.token}"}) as ws:
                 assert json.loads(await asyncio.wait_for(ws.recv(), 30))["type"] == "snapshot"
-                pg.stop()
-                begin = time.monotonic()
-                status, body = rest.call("GET", "/healthz")
-                assert status == 503 and body["database"] is False and body["status"] == "degraded", body
-                assert time.monotonic() - begin < 12
-                assert "pgswarm_database_up 0" in metrics(central)
-                status, body = rest.call("GET", "/api/v1/users")
-                assert status == 503 and body["error"]["code"] == "unavailable", body
-                pg.start()
-                wait_until("central is well again", lambda: rest.call("GET", "/healthz")[0] == 200, 90)
+                await asyncio.to_thread(away_and_back, pg, central, rest)  # who does not answer pings is sent away
                 # what may have been missed is read anew
                 kinds = [json.loads(await asyncio.wait_for(ws.recv(), 60))["type"] for _ in range(2)]
                 assert kinds == ["resync", "snapshot"]
         asyncio.run(talk())
         assert rest.get("/api/v1/users")["total"] == 1
+        assert "pgswarm_changes_up 1" in central.metrics()
     finally:
         central.remove()
         pg.remove()

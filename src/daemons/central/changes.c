@@ -12,7 +12,6 @@ typedef struct Subscriber {
 struct Changes {
     PgListen *listen;
     VEC(Subscriber) subs;
-    bool up;
 };
 
 /* First word of a payload; what its words mean. */
@@ -94,7 +93,6 @@ static void on_notify(void *ctx, const char *channel, const char *payload)
 static void on_up(void *ctx)
 {
     Changes *c = ctx;
-    c->up = true;
     tell(c, &(Change){.kind = CHANGE_RESYNC});
 }
 
@@ -122,5 +120,5 @@ void changes_subscribe(Changes *c, ChangeFn fn, void *ctx)
 
 bool changes_up(const Changes *c)
 {
-    return c->up;
+    return pg_listen_up(c->listen);
 }

@@ -15,7 +15,7 @@ struct PgListen {
     Timer *timer; /* reconnect while down, probe while up */
     Backoff backoff;
     unsigned refs;
-    bool stopped;
+    bool up, stopped;
 };
 
 static void unref(PgListen *li)
@@ -60,6 +60,7 @@ static void listening(void *ctx, const Error *err, PgResult *r)
         rearm(li, backoff_next(&li->backoff) + 20, start_over);
         return;
     }
+    li->up = true;
     backoff_reset(&li->backoff);
     rearm(li, PROBE_MS, probe);
     li->refs++;
@@ -82,6 +83,7 @@ static void raw_down(void *ctx, const Error *err)
     (void)err;
     pg_raw_free(li->raw);
     li->raw = NULL;
+    li->up = false;
     rearm(li, backoff_next(&li->backoff) + 20, reconnect);
 }
 
@@ -133,6 +135,11 @@ PgListen *pg_listen(Loop *l, const char *conninfo, const char *const *channels,
     li->refs = 1;
     reconnect(li);
     return li;
+}
+
+bool pg_listen_up(const PgListen *li)
+{
+    return li->up;
 }
 
 void pg_listen_stop(PgListen *li)

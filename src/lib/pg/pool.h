@@ -78,6 +78,7 @@ PgListen *pg_listen(Loop *l, const char *conninfo, const char *const *channels,
                     void (*on_notify)(void *ctx, const char *channel, const char *payload),
                     void (*on_up)(void *ctx), void *ctx);
 void pg_listen_stop(PgListen *li);
+bool pg_listen_up(const PgListen *li); /* what is told now arrives here */
 
 /* ---- results ---- */
 int pg_rows(const PgResult *r);
