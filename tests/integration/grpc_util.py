@@ -9,7 +9,7 @@ import subprocess
 import time
 
 BIN = os.environ.get("PGSWARM_TEST_BIN", os.path.join(os.path.dirname(__file__), "../../build/release/tests/bin"))
-WAIT = 30
+WAIT = 60
 
 
 def wait_until(check, what, seconds=WAIT):

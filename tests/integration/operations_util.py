@@ -65,5 +65,16 @@ class Site:
         self.result(op, outcome)
         return wait_until("it has ended", lambda: (o := self.op(op))["finished_at"] and o)
 
+    def beat(self):
+        """What central had sent on this stream before it read this has arrived."""
+        self.clock += 1000
+        self.stream.send(heartbeat=S.Heartbeat(at_us=self.clock))
+        self.stream.wait("heartbeat_ack", lambda m: m.at_us == self.clock)
+
+    def away(self):
+        """The stream ends, and central has noted it."""
+        self.stream.close()
+        wait_until("away", lambda: not self.central.admin().get(f"/api/v1/satellites/{self.name}")["connected"])
+
     def close(self):
         self.sat.close()

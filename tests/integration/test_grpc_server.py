@@ -170,14 +170,14 @@ def test_deflate_is_refused(echo):
 
 
 def test_a_slow_server_holds_the_client_back(echo):
-    total = echo.channel.stream_unary("/test.Echo/Slow")(iter([b"x" * 20000] * 100), timeout=30)
+    total = echo.channel.stream_unary("/test.Echo/Slow")(iter([b"x" * 20000] * 100), timeout=WAIT)
     assert total == b"2000000"
 
 
 def test_many_calls_on_one_channel(echo):
     body = os.urandom(20000)
     with concurrent.futures.ThreadPoolExecutor(50) as pool:
-        calls = [pool.submit(echo.unary, "Echo", body, 60) for _ in range(1000)]
+        calls = [pool.submit(echo.unary, "Echo", body, 2 * WAIT) for _ in range(1000)]
         assert all(c.result() == body for c in calls)
     assert echo.stats()["conns"] == 1
 
