@@ -18,13 +18,14 @@ CENTRAL, SYSTEM, DB = "pgswarm-central", "pgswarm-system", "pgs-check"
 
 
 def wait_until(what, ready, seconds=60):
-    """The first true value of ready(); fails with `what` after the deadline."""
+    """The first true value of ready(); fails with `what` when a look that began after the deadline is not true either."""
     end = time.monotonic() + seconds
     while True:
+        last = time.monotonic() > end
         value = ready()
         if value:
             return value
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        assert not last, f"not within {seconds} s: {what}"
         time.sleep(0.2)  # poll
 
 

@@ -18,7 +18,7 @@ def test_central_runs_on_its_own_database(central):
 def test_the_satellite_is_admitted(site):
     s = site.satellite()
     assert s["state"] == "approved" and s["connected"] and s["kubernetes_version"] == site.version
-    assert [c for c in s["storage_classes"] if c["is_default"]]
+    wait_until("a default storage class", lambda: [c for c in site.satellite()["storage_classes"] if c["is_default"]])
     [token] = site.ask("satellite", "token", "list")["items"]
     assert token["name"] == "check" and token["used_at"] and s["labels"] == {"tier": "check"}
     rows = [r for r in site.ask("audit")["items"] if r["action"] == "satellite.enrol"]
@@ -30,8 +30,8 @@ def test_two_majors_side_by_side(clusters):
     assert clusters.psql("new-pg", "show server_version").startswith("17")
     assert clusters.get("pvc", "wal-new-pg-2")["status"]["phase"] == "Bound"
     for name in CLUSTERS:
-        roles = sorted(p["metadata"]["labels"]["pg-swarm.io/role"] for p in clusters.pods(name))
-        assert roles == ["primary", "replica", "replica"]
+        roles = lambda n=name: sorted(p["metadata"]["labels"].get("pg-swarm.io/role", "") for p in clusters.pods(n))
+        wait_until(f"the roles in {name}", lambda: roles() == ["primary", "replica", "replica"])
 
 
 def test_rows_travel(clusters):
@@ -39,7 +39,8 @@ def test_rows_travel(clusters):
         clusters.psql(name, "create table if not exists t(id int primary key); insert into t values (1), (2), (3)")
         wait_until(f"3 rows on a replica of {name}",
                    lambda n=name: clusters.psql(n, "select count(*) from t", "replica", check=False) == "3")
-        assert clusters.psql(name, "select count(*) from pg_stat_replication where state = 'streaming'") == "2"
+        wait_until(f"both replicas of {name} stream", lambda n=name: clusters.psql(
+            n, "select count(*) from pg_stat_replication where state = 'streaming'") == "2")
 
 
 OBJECTS = ["statefulset/{n}", "service/{n}-headless", "service/{n}-rw", "service/{n}-ro", "secret/{n}-secret",
@@ -49,9 +50,12 @@ OBJECTS = ["statefulset/{n}", "service/{n}-headless", "service/{n}-rw", "service
 
 def test_every_object_is_there(clusters):
     for name in CLUSTERS:
-        clusters.kubectl("-n", DB, "get", *[o.format(n=name) for o in OBJECTS])
-        [address] = clusters.get("endpoints", f"{name}-rw")["subsets"][0]["addresses"]
-        assert address["targetRef"]["name"] == clusters.pods(name, "primary")[0]["metadata"]["name"]
+        wait_until("all objects", lambda: clusters.kubectl("-n", DB, "get", *[o.format(n=name) for o in OBJECTS],
+                                                           check=False).returncode == 0)
+        named = lambda: [a["targetRef"]["name"] for s in clusters.get("endpoints", f"{name}-rw").get("subsets", [])
+                         for a in s.get("addresses", [])]
+        wait_until("the service names the primary alone",
+                   lambda: named() == [p["metadata"]["name"] for p in clusters.pods(name, "primary")])
 
 
 def test_no_secret_leaks(clusters):
@@ -80,7 +84,7 @@ def test_scale_to_five_and_back(clusters):
     clusters.wish("old-pg", replicas=5)
     wait_until("five members", lambda: (clusters.get("statefulset", "old-pg")["status"].get("readyReplicas")) == 5, 180)
     clusters.running("old-pg")
-    assert len(clusters.pods("old-pg", "replica")) == 4
+    wait_until("four replicas", lambda: len(clusters.pods("old-pg", "replica")) == 4)
     wait_until("four of them stream", lambda: clusters.psql(
         "old-pg", "select count(*) from pg_stat_replication where state = 'streaming'") == "4")
     clusters.wish("old-pg", replicas=3)
@@ -124,7 +128,7 @@ def test_a_deleted_primary_costs_no_row(clusters):
                                                                check=False) == "5", 120)
     clusters.running("new-pg")
     assert clusters.psql("new-pg", "select count(*) from t") == "5"
-    assert len(clusters.pods("new-pg", "primary")) == 1
+    wait_until("one primary", lambda: len(clusters.pods("new-pg", "primary")) == 1)
     wait_until("both stream", lambda: clusters.psql(
         "new-pg", "select count(*) from pg_stat_replication where state = 'streaming'") == "2", 120)
 
