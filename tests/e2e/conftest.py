@@ -7,7 +7,8 @@ import pytest
 from harness.sandbox import TOP, Sandbox, wait_until  # noqa: F401 (the stories take wait_until from here)
 
 
-@pytest.fixture(scope="session")
+# Of the module: the others measure times, and this machine is not to run two sites beside them.
+@pytest.fixture(scope="module")
 def sandbox():
     s = Sandbox()
     try:
@@ -20,7 +21,7 @@ def sandbox():
         s.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chain(sandbox):
     """Two clusters prod-pg on PostgreSQL 15, and new-pg on 17 at edge-a where its image is there."""
     sandbox.ctl("apply", "-f", os.path.join(TOP, "deploy/demo"))

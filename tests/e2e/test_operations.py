@@ -114,6 +114,7 @@ class At(threading.Thread):
 
     def __init__(self, sandbox, site, step, what):
         super().__init__(daemon=True)
+        self.where = sandbox, site
         self.files = {path: os.path.getsize(path) for path in satellite_logs(sandbox, site)}
         self.mark, self.what, self.done_at, self.stop = f'name="{step}" status=running', what, None, False
         if " " not in step:
@@ -122,10 +123,10 @@ class At(threading.Thread):
 
     def run(self):
         while not self.stop:
-            for path, at in self.files.items():
+            for path in satellite_logs(*self.where):
                 try:
                     with open(path, errors="replace") as f:
-                        f.seek(at)
+                        f.seek(self.files.get(path, 0))
                         text = f.read()
                 except OSError:
                     continue  # of an earlier life
@@ -149,10 +150,13 @@ def ended(p, ident, seconds=180):
     return wait_until(f"the end of {ident}", lambda: (o := operation(p, ident))["state"] in STATES and o, seconds)
 
 
+def primary(p):
+    return wait_until("one primary", p.c.primary)
+
+
 def unfenced(p):
     for pod in p.c.pods():
-        text = p.c.on_pod(pod, "select 1")
-        assert "rejects" not in text.stderr, f"{pod} is still fenced: {text.stderr}"
+        wait_until(f"{pod} lets a client in", lambda: p.c.sql("select 1", pod) == [("1",)])
 
 
 def judged(p):
@@ -165,12 +169,14 @@ def judged(p):
 
 def test_a_switchover_loses_nothing(player):
     p = player
-    old = p.c.primary()
+    old = primary(p)
     p.marks["fault"] = now_us()
-    o = ended(p, begin(p, "switchover", p.c.name))
+    ident = begin(p, "switchover", p.c.name)
+    o = ended(p, ident)
     assert o["state"] == "done", o
-    assert p.c.primary() == o["target"] != old
-    assert [s["name"] for s in o["steps"]] == STEPS and all(s["status"] == "done" for s in o["steps"]), o
+    assert primary(p) == o["target"] != old
+    wait_until("all its steps are told", lambda: [(s["name"], s["status"]) for s in operation(p, ident)["steps"]] == [
+        (s, "done") for s in STEPS])
     p.c.wait_whole(3, 90)
     unfenced(p)
     m = p.judge()
@@ -198,7 +204,7 @@ def test_the_satellite_dies(player, step):
 @pytest.mark.parametrize("step", some(["stop", "promote"]))
 def test_the_target_dies(player, step):
     p, site = player, player.c.site
-    to = p.c.replicas()[0]
+    to = wait_until("a replica", p.c.replicas)[0]
     pids = processes(p.c.sandbox, site, f"POD_NAME={to}")
     assert pids
     at = At(p.c.sandbox, site, step, killer(p, pids, p.c.name, to, "--pod"))
@@ -212,7 +218,7 @@ def test_the_target_dies(player, step):
 @pytest.mark.parametrize("step", some(["stop"]))
 def test_the_old_primarys_sidecar_dies(player, step):
     p, site = player, player.c.site
-    old = p.c.primary()
+    old = primary(p)
     pids = processes(p.c.sandbox, site, f"POD_NAME={old}", "pg-swarm-failover-sidecar")
     assert pids
     at = At(p.c.sandbox, site, step, killer(p, pids, p.c.name, old, "--process", "sidecar"))
@@ -225,35 +231,38 @@ def test_the_old_primarys_sidecar_dies(player, step):
 
 def test_a_person_is_waited_for(player):
     p = player
-    old = p.c.primary()
+    old = primary(p)
     ident = begin(p, "switchover", p.c.name, "--interactive")
     wait_until("it waits", lambda: operation(p, ident)["state"] == "waiting")
-    p.until("30s", "writes go on meanwhile", lambda: p.acked_since(now_us() - 200000))
+    asked = now_us()
+    p.until("30s", "writes go on meanwhile", lambda: p.acked_since(asked))
     p.c.sandbox.ctl("op", "abort", ident, "--yes", check=False)
     o = ended(p, ident)
-    assert o["state"] == "rolled_back" and p.c.primary() == old, o
+    assert o["state"] == "rolled_back" and primary(p) == old, o
     ident = begin(p, "switchover", p.c.name, "--interactive")
     wait_until("it waits", lambda: operation(p, ident)["state"] == "waiting")
     p.c.sandbox.ctl("op", "continue", ident)
     o = ended(p, ident)
-    assert o["state"] == "done" and p.c.primary() != old, o
+    assert o["state"] == "done" and primary(p) != old, o
     judged(p)
 
 
 def test_a_rolling_restart(player):
     p = player
-    started = {pod: p.c.on_pod(pod, "select pg_postmaster_start_time()").stdout for pod in p.c.pods()}
+    since = lambda pod: wait_until(f"{pod} answers", lambda: p.c.sql("select pg_postmaster_start_time()", pod))
+    started = {pod: since(pod) for pod in p.c.pods()}
+    assert len(started) == 3
     o = ended(p, begin(p, "restart", p.c.name, "--rolling"), 300)
     assert o["state"] == "done", o
     p.c.wait_whole(3, 90)
     for pod, at in started.items():
-        assert p.c.on_pod(pod, "select pg_postmaster_start_time()").stdout not in ("", at), pod
+        assert since(pod) != at, pod
     judged(p)
 
 
 def test_a_new_copy(player):
     p = player
-    pod = p.c.replicas()[-1]
+    pod = wait_until("a replica", p.c.replicas)[-1]
     o = ended(p, begin(p, "reinit", p.c.name, pod), 300)
     assert o["state"] == "done", o
     judged(p)
@@ -261,18 +270,18 @@ def test_a_new_copy(player):
 
 def test_a_failover_that_somebody_asked_for(player):
     p = player
-    old, to = p.c.primary(), p.c.replicas()[-1]
+    old, to = primary(p), wait_until("a replica", p.c.replicas)[-1]
     o = ended(p, begin(p, "failover", p.c.name, "--to", to))
     assert o["state"] == "done" and o["target"] == to, o
-    assert p.c.primary() == to != old
+    assert primary(p) == to != old
     judged(p)
 
 
 def test_a_paused_cluster_is_switched_by_hand(player):
     p = player
     assert ended(p, begin(p, "pause", p.c.name))["state"] == "done"
-    old = p.c.primary()
+    old = primary(p)
     o = ended(p, begin(p, "switchover", p.c.name))
-    assert o["state"] == "done" and p.c.primary() == o["target"] != old, o
+    assert o["state"] == "done" and primary(p) == o["target"] != old, o
     assert ended(p, begin(p, "resume", p.c.name))["state"] == "done"
     judged(p)

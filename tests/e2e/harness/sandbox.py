@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -12,14 +13,24 @@ TEST_BIN = os.environ.get("PGSWARM_TEST_BIN", os.path.join(TOP, "build/release/t
 
 
 def wait_until(what, ready, seconds=60):
-    """The first true value of ready(); fails with `what` after the deadline."""
+    """The first true value of ready(); fails with `what` when a look that began after the deadline is not true either."""
     end = time.monotonic() + seconds
     while True:
+        last = time.monotonic() > end
         value = ready()
         if value:
             return value
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        assert not last, f"not within {seconds} s: {what}"
         time.sleep(0.1)  # poll
+
+
+def gone(pid):
+    """Dead, whoever still has to notice it."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
 
 
 class Sandbox:
@@ -31,7 +42,10 @@ class Sandbox:
         self.env.setdefault("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))
 
     def run(self, *argv, check=True, stdin=None, env=None, timeout=180):
-        p = subprocess.run(argv, env=env or self.env, input=stdin, capture_output=True, text=True, timeout=timeout)
+        try:
+            p = subprocess.run(argv, env=env or self.env, input=stdin, capture_output=True, text=True, timeout=timeout)
+        except subprocess.TimeoutExpired as e:
+            raise AssertionError(f"{' '.join(argv)}: no end within {timeout} s\n{e.stdout}\n{e.stderr}") from None
         if check:
             assert p.returncode == 0, f"{' '.join(argv)}: exit {p.returncode}\n{p.stdout}\n{p.stderr}"
         return p
@@ -63,6 +77,12 @@ class Sandbox:
     def pids(self):
         return {p["name"]: p.get("pid") for p in
                 json.loads(self.ctl("sandbox", "status", "-o", "json", check=False).stdout)["items"]}
+
+    def kill(self, name):
+        """SIGKILL for a process of the sandbox; it is dead when this returns."""
+        pid = self.pids()[name]
+        os.kill(pid, signal.SIGKILL)
+        wait_until(f"{name} is dead", lambda: gone(pid))
 
     def in_site(self, site, argv):
         """The command line that runs argv in the network of the site."""
