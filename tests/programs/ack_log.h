@@ -2,10 +2,13 @@
  * server.
  *
  *   A ID SENT_US ACKED_US ADDR TIMELINE   a write was acknowledged; ID 0: a probe's
- *   W ID US                               acknowledged with a warning (a cancelled synchronous
- * wait) E US TEXT                             a write or a connection failed S US NAME STATE a node
- * became writable, readonly or silent Times are CLOCK_MONOTONIC, so logs of one machine can be
- * merged. */
+ *   W ID US TEXT                          it was with a warning (a cancelled synchronous wait)
+ *   E US TEXT                             a write or a connection failed
+ *   N US                                  a write had no answer within its limit
+ *   S US NAME STATE                       a node became writable, readonly or silent
+ *   T FROM_US FOR_US WHAT                 this machine stood still: a processor, or its disk
+ *
+ * Times are CLOCK_MONOTONIC, so logs of one machine can be merged. */
 #pragma once
 #include <errno.h>
 #include <fcntl.h>
@@ -65,15 +68,18 @@ __attribute__((format(printf, 1, 2))) static inline void log_line(const char *fm
     }
 }
 
-/* The next result, or NULL when the server was silent until `deadline`. */
+/* The next result, or NULL when the server was silent until `deadline`. Who stood still over the
+ * deadline looks once more: what has come is an answer. */
 static inline PGresult *result_before(PGconn *c, int64_t deadline)
 {
     while (PQisBusy(c)) {
         struct pollfd p = {PQsocket(c), POLLIN, 0};
         int64_t left = deadline - now_us();
-        if (left <= 0 || PQsocket(c) < 0)
+        if (PQsocket(c) < 0)
             return NULL;
-        poll(&p, 1, (int)(left / 1000) + 1);
+        int n = poll(&p, 1, left > 0 ? (int)(left / 1000) + 1 : 0);
+        if (n <= 0 && left <= 0)
+            return NULL;
         if (p.revents && !PQconsumeInput(c))
             break;
     }

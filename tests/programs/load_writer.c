@@ -1,20 +1,30 @@
 /* Clients that write all the time, and what became of what was acknowledged to them.
- * load_writer init  --dsn DSN                       the table, empty
- * load_writer run   --dsn DSN --log FILE [--writers N] [--every-ms N]   until SIGTERM or the end of
- * stdin load_writer check --dsn DSN --log FILE.. [--since-us T] [--until-us T]   one line of JSON
+ *   load_writer init  --dsn DSN                       the table, empty
+ *   load_writer run   --dsn DSN --log FILE [--writers N] [--every-ms N]   until SIGTERM or the end
+ *                                                                         of stdin
+ *   load_writer check --dsn DSN --log FILE.. [--since-us T] [--until-us T]   one line of JSON
  *
  * Each writer inserts ids that are never used twice, one at a time, and reconnects after 20 ms when
  * a statement fails or is silent for a second. Any DSN of libpq will do, also one with many hosts.
  * `check` finds: acknowledged rows that are missing, the longest time without an acknowledgement,
- * and for how long two timelines were acknowledged side by side. */
+ * and for how long two timelines were acknowledged side by side.
+ *
+ * Beside the writers stand witnesses of the machine: one on each processor that naps and notes when
+ * a nap ended late, one that writes a block through to the disk and notes when that took long. A
+ * limit of time that was missed while the machine itself stood still was not measured. */
 #include "ack_log.h"
 #include <getopt.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 enum {
     STATEMENT_US = 1000000,
     RECONNECT_US = 20000,
+    WITNESS_NAP_US = 50000,
+    DISK_EVERY_US = 200000,
+    STALL_US = 100000, /* what is noted at all */
+    WITNESSES_MAX = 256,
     WRITERS_MAX = 64,
     LOGS_MAX = 8,
     ADDR_MAX = 48,
@@ -76,9 +86,10 @@ static bool write_one(PGconn *c, int64_t id, Notice notice)
     if (ok)
         log_line("A %lld %lld %lld %s %ld", (long long)id, (long long)sent, (long long)acked,
                  PQgetvalue(r, 0, 0), strtol(PQgetvalue(r, 0, 1), NULL, 16));
+    else if (r || PQstatus(c) != CONNECTION_OK)
+        log_line("E %lld %s", (long long)acked, r ? PQresultErrorMessage(r) : PQerrorMessage(c));
     else
-        log_line("E %lld %s", (long long)acked,
-                 r ? PQresultErrorMessage(r) : "no answer within 1 s");
+        log_line("N %lld", (long long)acked);
     if (ok && notice[0])
         log_line("W %lld %lld %s", (long long)id, (long long)acked, notice);
     PQclear(r);
@@ -110,6 +121,63 @@ static void *writer(void *arg)
     return NULL;
 }
 
+/* ---- witnesses ---- */
+
+static void note_stall(int64_t from, int64_t took, const char *what, int n)
+{
+    if (took >= STALL_US)
+        log_line("T %lld %lld %s%d", (long long)from, (long long)took, what, n);
+}
+
+static void *cpu_witness(void *arg)
+{
+    int cpu = (int)(intptr_t)arg;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+    while (!stop) {
+        int64_t due = now_us() + WITNESS_NAP_US;
+        nap_us(WITNESS_NAP_US);
+        note_stall(due, now_us() - due, "cpu", cpu);
+    }
+    return NULL;
+}
+
+/* Beside the log, which lies where the databases' volumes lie. */
+static void *disk_witness(void *arg)
+{
+    char path[512], block[512] = "";
+    (void)arg;
+    snprintf(path, sizeof path, "%s.disk", logs[0]);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    while (fd >= 0 && !stop) {
+        int64_t from = now_us();
+        if (pwrite(fd, block, sizeof block, 0) < 0 || fdatasync(fd))
+            break; /* full: no witness, and no excuse */
+        note_stall(from, now_us() - from, "disk", 0);
+        nap_us(DISK_EVERY_US);
+    }
+    if (fd >= 0)
+        close(fd);
+    unlink(path);
+    return NULL;
+}
+
+static int start_witnesses(pthread_t *threads)
+{
+    cpu_set_t all;
+    int n = 0;
+    if (pthread_create(&threads[n++], NULL, disk_witness, NULL) ||
+        sched_getaffinity(0, sizeof all, &all))
+        die("no witness");
+    for (int cpu = 0; cpu < CPU_SETSIZE && n < WITNESSES_MAX; cpu++)
+        if (CPU_ISSET(cpu, &all) &&
+            pthread_create(&threads[n++], NULL, cpu_witness, (void *)(intptr_t)cpu))
+            die("no witness");
+    return n;
+}
+
 static void on_signal(int sig)
 {
     (void)sig;
@@ -118,7 +186,7 @@ static void on_signal(int sig)
 
 static int run(void)
 {
-    pthread_t threads[WRITERS_MAX];
+    pthread_t threads[WRITERS_MAX], witnesses[WITNESSES_MAX];
     if (n_logs != 1)
         die("run: one --log");
     log_to(logs[0]);
@@ -126,6 +194,7 @@ static int run(void)
     struct sigaction sa = {.sa_handler = on_signal};
     sigaction(SIGTERM, &sa, NULL);
     sigaction(SIGINT, &sa, NULL);
+    int n = start_witnesses(witnesses);
     for (int i = 0; i < writers; i++)
         if (pthread_create(&threads[i], NULL, writer, (void *)(intptr_t)i))
             die("no thread");
@@ -135,6 +204,8 @@ static int run(void)
     stop = 1;
     for (int i = 0; i < writers; i++)
         pthread_join(threads[i], NULL);
+    for (int i = 0; i < n; i++)
+        pthread_join(witnesses[i], NULL);
     return 0;
 }
 
@@ -147,7 +218,7 @@ typedef struct Ack {
 } Ack;
 
 static Ack *acks;
-static size_t n_acks, cap_acks, n_warned, n_errors;
+static size_t n_acks, cap_acks, n_warned, n_errors, n_silent;
 
 static void take_line(const char *line)
 {
@@ -157,6 +228,8 @@ static void take_line(const char *line)
         n_warned++;
     if (*line == 'E')
         n_errors++;
+    if (*line == 'N')
+        n_silent++;
     if (*line != 'A')
         return;
     if (sscanf(line, "A %lld %lld %lld %47s %ld", &id, &sent, &acked, a.addr, &a.timeline) != 5)
@@ -331,8 +404,9 @@ static int check(void)
     for (size_t i = 0; i < lost && i < SHOWN; i++)
         printf("%s%lld", i ? "," : "", (long long)lost_ids[i]);
     printf("],\"gap_ms\":%.1f,\"gap_at_us\":%lld,\"overlap_ms\":%.1f,\"warned\":%zu,\"errors\":%zu,"
-           "\"spans\":[",
-           (double)gap / 1000, (long long)gap_at, (double)overlap() / 1000, n_warned, n_errors);
+           "\"silent\":%zu,\"spans\":[",
+           (double)gap / 1000, (long long)gap_at, (double)overlap() / 1000, n_warned,
+           n_errors + n_silent, n_silent);
     print_spans();
     printf("]}\n");
     free(acks);

@@ -33,19 +33,23 @@ class KubeApi:
                 f.flush()
                 self.tls.load_cert_chain(f.name)
         self.link = None
+        self.unanswered = 0
 
     def get(self, path):
-        """None while the server does not answer, or says no."""
+        """None while the server does not answer, or says no; `unanswered` counts these."""
         for fresh in ([False, True] if self.link else [True]):  # one that was idle may have been closed
             try:
                 if fresh:
-                    self.link = http.client.HTTPSConnection(self.host, timeout=3, context=self.tls)
+                    self.link = http.client.HTTPSConnection(self.host, timeout=10, context=self.tls)
                 self.link.request("GET", path, headers=self.head)
                 r = self.link.getresponse()
                 body = r.read()
-                return json.loads(body) if r.status == 200 else None
+                if r.status == 200:
+                    return json.loads(body)
+                break
             except (OSError, http.client.HTTPException):
                 self.link = None
+        self.unanswered += 1
         return None
 
 
@@ -58,6 +62,11 @@ class Cluster:
         self.dsn = sandbox.ctl("cluster", "dsn", self.name).stdout.strip()
         self.password = self.dsn.split(":", 2)[2].rsplit("@", 1)[0]
         self.link = None
+        self.silent = 0  # questions to PostgreSQL without an answer
+
+    def unanswered(self):
+        """Grows when a question had no answer: what was made of it is not known to be so."""
+        return self.silent + self.api.unanswered
 
     # ---- the site's API ----
 
@@ -98,7 +107,10 @@ class Cluster:
         if role == "primary":
             return self.over_service(text)
         p = self.on_pod(role, text)
-        return [tuple(line.split("|")) for line in p.stdout.splitlines()] if p.returncode == 0 else None
+        if p.returncode == 0:
+            return [tuple(line.split("|")) for line in p.stdout.splitlines()]
+        self.silent += 1
+        return None
 
     def over_service(self, text):
         for _ in range(2):  # the second time over a new connection
@@ -111,6 +123,7 @@ class Cluster:
                     return c.fetchall() if c.description else []
             except psycopg2.Error:
                 self.forget()
+        self.silent += 1
         return None
 
     def forget(self):
@@ -128,8 +141,11 @@ class Cluster:
 
     def on_pod(self, pod, text):
         ip = self.pods().get(pod, {}).get("ip") or "127.0.0.254"
-        return subprocess.run(self.in_site("psql", "-h", ip, "-XAtqc", text), env=self.libpq_env(),
-                              capture_output=True, text=True, timeout=10)
+        argv = self.in_site("psql", "-h", ip, "-XAtqc", text)
+        try:
+            return subprocess.run(argv, env=self.libpq_env(), capture_output=True, text=True, timeout=10)
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(argv, 124, "", "no answer within 10 s")
 
     # ---- the whole ----
 
@@ -144,7 +160,8 @@ class Cluster:
     def whole(self, members):
         pods = self.pods()
         return (len(pods) == members and all(p["ready"] and not p["deleting"] for p in pods.values())
-                and self.primary() and self.streaming() == members - 1 and self.protects())
+                and sorted(str(p["role"]) for p in pods.values()) == ["primary"] + ["replica"] * (members - 1)
+                and self.streaming() == members - 1 and self.protects())
 
     def protects(self):
         """What the profile promises is in force: somebody else must have a row before it is acknowledged."""

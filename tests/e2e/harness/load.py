@@ -19,7 +19,9 @@ class Load:
                                    "--writers", str(writers), "--every-ms", str(every)])
         self.reader = None
         self.last_ack = 0  # when the newest acknowledged write was sent
-        self.states, self.acked_by = {}, {}  # by prober's name or by address
+        self.since, self.first_ack = None, None  # the first acknowledgement of a write sent after `since`
+        self.states, self.acked_by, self.sent_to = {}, {}, {}  # by prober's name or by address
+        self.stalls = []  # (from, to, what): the machine itself stood still, by the witnesses beside the writers
         self.addresses = {}  # pod -> all it ever had
 
     def start(self, argv):
@@ -66,13 +68,30 @@ class Load:
         *lines, self.rest = text.split("\n")
         for line in lines:
             w = line.split()
-            if w[0] == "A" and w[1] != "0":
-                self.last_ack = max(self.last_ack, int(w[2]))
             if w[0] == "A":
-                node = w[4].rsplit(":", 1)[0]
-                self.acked_by[node] = int(w[3])
+                self.take_ack(int(w[1]), int(w[2]), int(w[3]), w[4].rsplit(":", 1)[0])
             elif w[0] == "S":
                 self.states[w[2]] = w[3]
+            elif w[0] == "T":
+                self.stalls.append((int(w[1]), int(w[1]) + int(w[2]), w[3]))
+
+    def take_ack(self, ident, sent, acked, node):
+        if ident:
+            self.last_ack = max(self.last_ack, sent)
+            if self.since is not None and sent > self.since:
+                self.first_ack = min(self.first_ack or acked, acked)
+        self.acked_by[node] = max(self.acked_by.get(node, 0), acked)
+        self.sent_to[node] = max(self.sent_to.get(node, 0), sent)
+
+    def watch_from(self, us):
+        """From now on first_ack is of a write that was sent after this."""
+        self.since, self.first_ack = us, None
+
+    def stalls_in(self, start, end, least_ms=250):
+        """Where the machine stood still for so long between the two, longest first."""
+        self.look()
+        return sorted((s for s in self.stalls if s[0] < end and s[1] > start and s[1] - s[0] >= least_ms * 1000),
+                      key=lambda s: s[0] - s[1])
 
     def stop(self):
         for pod in list(self.probers):

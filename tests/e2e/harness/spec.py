@@ -139,6 +139,6 @@ def load(path):
 
 
 def holds(limits, metrics):
-    """What was promised and not kept, in words."""
+    """What was promised and not kept: (metric, in words)."""
     ops = {"<=": lambda a, b: a <= b, "<": lambda a, b: a < b, "=": lambda a, b: a == b, ">=": lambda a, b: a >= b}
-    return [f"{m} is {metrics[m]:g}, {op} {v:g} was promised" for m, op, v in limits if not ops[op](metrics[m], v)]
+    return [(m, f"{m} is {metrics[m]:g}, {op} {v:g} was promised") for m, op, v in limits if not ops[op](metrics[m], v)]
