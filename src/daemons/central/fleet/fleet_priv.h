@@ -31,7 +31,10 @@ typedef struct Session {
     Timer *look;  /* a comparison is due */
     bool looking; /* one is under way */
     bool look_again;
-    bool note; /* what the site has is not stored yet */
+    bool note;                        /* what the site has is not stored yet */
+    bool note_due, storing;           /* it is the next to be stored; something is being stored */
+    struct Acking *acks, **acks_tail; /* acknowledgements that wait for what is being stored */
+    size_t n_acks;
     EventQueue events;
     /* operations of this site */
     Map *orders; /* operation id -> OrderSeen, what went down and came back on this stream */

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOOK_MS = 20 };
+enum { LOOK_MS = 20, ACKS_MAX = 1000 };
 
 /* What we know of one cluster at this site, on this stream. */
 typedef struct Known {
@@ -172,6 +172,38 @@ static void looked(void *ctx, const Error *err, PgResult *r)
     " WHERE c.id = h.id AND (c.applied_version <> h.v OR (h.v >= c.desired_version AND"          \
     " c.config_state NOT IN ('applied', 'deleting')))"
 
+/* ---- what the site says is stored one after the other: what it said first must not come last
+ * ---- */
+
+typedef struct Acking {
+    struct Acking *next;
+    Arena *arena;
+    Session *x;
+    ConfigAck a;
+} Acking;
+
+static void store_next(Session *x);
+
+static void drop_acks(Session *x)
+{
+    while (x->acks) {
+        Acking *k = x->acks;
+        x->acks = k->next;
+        arena_free(k->arena);
+    }
+    x->n_acks = 0;
+    x->note_due = false;
+}
+
+static void stored(Session *x, const Error *err)
+{
+    x->storing = false;
+    if (err && err->code == ERR_CANCELLED)
+        drop_acks(x); /* central ends; the site says it all again to the next one */
+    store_next(x);
+    session_unref(x);
+}
+
 static void note_stored(void *ctx, const Error *err, PgResult *r)
 {
     Session *x = ctx;
@@ -181,7 +213,41 @@ static void note_stored(void *ctx, const Error *err, PgResult *r)
                  log_quote(err->msg));
         x->note = x->look_again = true; /* the beat of the fleet tries again */
     }
-    session_unref(x);
+    stored(x, err);
+}
+
+static void ack_stored(void *ctx, const Error *err, PgResult *r)
+{
+    Acking *k = ctx;
+    Session *x = k->x;
+    (void)r;
+    if (err) {
+        log_warn("fleet", "acknowledgement not stored", "satellite=%s cluster=%s/%s err=%s",
+                 x->name, log_quote(k->a.ns), log_quote(k->a.name), log_quote(err->msg));
+        *known(x, k->a.cluster_id) = (Known){.site = -1}; /* sent again, it is answered again */
+        x->look_again = true;
+    }
+    arena_free(k->arena);
+    stored(x, err);
+}
+
+/* Id and version of each cluster that the site has spoken of. */
+static void sites(const Session *x, PgArray arr[2])
+{
+    for (MapIter it = {0}; map_next(x->sent, &it);) {
+        pgarray_text(&arr[0], it.key);
+        pgarray_int(&arr[1], ((Known *)it.value)->site);
+    }
+}
+
+static void store_note(Session *x)
+{
+    PgArray arr[2] = {0};
+    sites(x, arr);
+    pg_query(x->f->app->writers, NOTE_SQL,
+             PG_PARAMS(pg_text(x->id), pgarray_param(&arr[0]), pgarray_param(&arr[1])), note_stored,
+             x);
+    pgarrays_done(arr, 2);
 }
 
 static void look(void *ctx)
@@ -190,20 +256,15 @@ static void look(void *ctx)
     PgArray arr[2] = {0};
     timer_stop(x->look);
     x->look = NULL;
-    for (MapIter it = {0}; map_next(x->sent, &it);) {
-        pgarray_text(&arr[0], it.key);
-        pgarray_int(&arr[1], ((Known *)it.value)->site);
-    }
-    const PgParam params[] = {pg_text(x->id), pgarray_param(&arr[0]), pgarray_param(&arr[1])};
+    sites(x, arr);
     x->looking = true;
     x->look_again = false;
-    if (x->note) {
-        x->note = false;
-        session_ref(x);
-        pg_query(x->f->app->writers, NOTE_SQL, params, 3, note_stored, x);
-    }
+    x->note_due = x->note_due || x->note;
+    x->note = false;
+    store_next(x);
     session_ref(x);
-    pg_query(x->f->app->writers, LOOK_SQL, params, 3, looked, x);
+    pg_query(x->f->app->writers, LOOK_SQL,
+             PG_PARAMS(pg_text(x->id), pgarray_param(&arr[0]), pgarray_param(&arr[1])), looked, x);
     pgarrays_done(arr, 2);
 }
 
@@ -232,37 +293,6 @@ void outbox_hello(Session *x, const Hello *h)
 
 /* ---- acknowledgements ---- */
 
-typedef struct Acking {
-    Session *x;
-    char cluster_id[UUID_TEXT];
-    char what[200];
-} Acking;
-
-static void noted(void *ctx, const Error *err, PgResult *r)
-{
-    Acking *k = ctx;
-    Session *x = k->x;
-    (void)r;
-    if (err) {
-        log_warn("fleet", "acknowledgement not stored", "satellite=%s cluster=%s err=%s", x->name,
-                 k->what, log_quote(err->msg));
-        *known(x, k->cluster_id) = (Known){.site = -1}; /* sent again, it is answered again */
-        x->look_again = true;
-    }
-    session_unref(x);
-    free(k);
-}
-
-static Acking *acking_new(Session *x, const ConfigAck *a)
-{
-    Acking *k = xnew(Acking);
-    k->x = x;
-    snprintf(k->cluster_id, sizeof k->cluster_id, "%s", a->cluster_id);
-    snprintf(k->what, sizeof k->what, "%s/%s", a->ns, a->name);
-    session_ref(x);
-    return k;
-}
-
 /* A refusal is kept with its reason; anything newer that is wished makes it pending again. */
 #define ACK_SQL                                                                              \
     "UPDATE clusters SET acked_version = greatest(acked_version, $3::bigint),"               \
@@ -280,6 +310,62 @@ static Acking *acking_new(Session *x, const ConfigAck *a)
     " removed cluster ' || namespace || '/' || name, 'central' FROM gone RETURNING id)"      \
     " SELECT pg_notify('pgswarm', 'events I ' || id || '-' || id) FROM e"
 
+static void store_one(Acking *k)
+{
+    const ConfigAck *a = &k->a;
+    Session *x = k->x;
+    if (a->result == ACK_DELETED)
+        pg_query(x->f->app->writers, DELETED_SQL,
+                 PG_PARAMS(pg_text(a->cluster_id), pg_text(x->id), pg_int(a->config_version),
+                           pg_text(x->name)),
+                 ack_stored, k);
+    else
+        pg_query(x->f->app->writers, ACK_SQL,
+                 PG_PARAMS(pg_text(a->cluster_id), pg_text(x->id), pg_int(a->config_version),
+                           pg_int(a->applied_version), pg_bool(a->result == ACK_REFUSED),
+                           pg_text(a->error)),
+                 ack_stored, k);
+}
+
+static void store_next(Session *x)
+{
+    Acking *k = x->acks;
+    if (x->storing || (!x->note_due && !k))
+        return;
+    x->storing = true;
+    session_ref(x);
+    if (x->note_due) { /* with all that was acknowledged up to now */
+        x->note_due = false;
+        store_note(x);
+        return;
+    }
+    x->acks = k->next;
+    x->n_acks--;
+    store_one(k);
+}
+
+static void ack_later(Session *x, const ConfigAck *a)
+{
+    if (x->n_acks >= ACKS_MAX) {
+        *known(x, a->cluster_id) = (Known){.site = -1}; /* sent again, it is answered again */
+        x->look_again = true;
+        return;
+    }
+    Arena *arena = arena_new_sized(512);
+    Acking *k = arena_new_of(arena, Acking);
+    *k = (Acking){.arena = arena, .x = x, .a = *a};
+    k->a.cluster_id = arena_strdup(arena, a->cluster_id);
+    k->a.ns = arena_strdup(arena, str_or(a->ns, ""));
+    k->a.name = arena_strdup(arena, str_or(a->name, ""));
+    k->a.error = arena_strdup(arena, str_or(a->error, ""));
+    if (!x->acks)
+        x->acks_tail = &x->acks;
+    *x->acks_tail = k;
+    x->acks_tail = &k->next;
+    x->n_acks++;
+    store_next(x);
+}
+
 void outbox_ack(Session *x, const ConfigAck *a)
 {
     if (!uuid_valid(a->cluster_id)) {
@@ -295,14 +381,5 @@ void outbox_ack(Session *x, const ConfigAck *a)
              "satellite=%s cluster=%s/%s version=%lld result=%s%s%s", x->name, log_quote(a->ns),
              log_quote(a->name), (long long)a->config_version, ack_result_name(a->result),
              refused ? " error=" : "", refused ? log_quote(a->error) : "");
-    if (a->result == ACK_DELETED)
-        pg_query(x->f->app->writers, DELETED_SQL,
-                 PG_PARAMS(pg_text(a->cluster_id), pg_text(x->id), pg_int(a->config_version),
-                           pg_text(x->name)),
-                 noted, acking_new(x, a));
-    else
-        pg_query(x->f->app->writers, ACK_SQL,
-                 PG_PARAMS(pg_text(a->cluster_id), pg_text(x->id), pg_int(a->config_version),
-                           pg_int(a->applied_version), pg_bool(refused), pg_text(a->error)),
-                 noted, acking_new(x, a));
+    ack_later(x, a);
 }

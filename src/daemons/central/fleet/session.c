@@ -73,11 +73,28 @@ static void on_stored(void *ctx, uint64_t sequence)
 
 /* ---- admission ---- */
 
-static void take_over(Session *x)
+static const char NEWER[] = "a newer stream of this satellite took over";
+
+/* Answers of the database come in any order: the epoch says which stream is the newer one. */
+static bool take_over(Session *x)
 {
-    Session *old = map_put(x->f->by_satellite, x->id, x);
+    Session *old = map_get(x->f->by_satellite, x->id);
+    if (old && old->epoch > x->epoch) {
+        session_end(x, GRPC_ABORTED, NEWER);
+        return false;
+    }
+    map_put(x->f->by_satellite, x->id, x);
     if (old)
-        session_end(old, GRPC_ABORTED, "a newer stream of this satellite took over");
+        session_end(old, GRPC_ABORTED, NEWER);
+    return true;
+}
+
+static void let_in(Session *x)
+{
+    grpc_stream_accept(x->s);
+    grpc_stream_resume(x->s);
+    log_info("fleet", "satellite connected", "satellite=%s peer=%s epoch=%lld", x->name, x->peer,
+             (long long)x->epoch);
 }
 
 static void admitted(void *ctx, const Error *err, const Admitted *who)
@@ -98,11 +115,8 @@ static void admitted(void *ctx, const Error *err, const Admitted *who)
         x->state = SESSION_HELLO;
         x->heard_ms = loop_now(app->loop);
         events_init(&x->events, app, x->id, (uint64_t)who->last_event_seq, on_stored, x);
-        take_over(x);
-        grpc_stream_accept(x->s);
-        grpc_stream_resume(x->s);
-        log_info("fleet", "satellite connected", "satellite=%s peer=%s epoch=%lld", x->name,
-                 x->peer, (long long)x->epoch);
+        if (take_over(x))
+            let_in(x);
     }
     session_unref(x);
 }
