@@ -21,6 +21,7 @@ from ports import free_port
 
 BIN = os.environ.get("PGSWARM_BIN", os.path.join(os.path.dirname(__file__), "../../build/release/bin"))
 CONNECT = "/pgswarm.v1.SatelliteStreamService/Connect"
+LIVE = -1  # the heartbeat by which connect() knows that central has heard hello
 PASSWORD = "correct horse battery"
 
 
@@ -181,7 +182,7 @@ class Stream:
     """One Connect stream as a satellite holds it; what arrives is kept in order."""
 
     def __init__(self, channel, timeout=None, metadata=None):
-        self.out, self.got, self.code, self.details = queue.Queue(), [], None, None
+        self.out, self.got, self.code, self.details, self.live = queue.Queue(), [], None, None, False
         method = channel.stream_stream(CONNECT, request_serializer=lambda m: m if isinstance(m, bytes)
                                        else m.SerializeToString(),
                                        response_deserializer=pb.satellite.CentralMessage.FromString)
@@ -192,7 +193,10 @@ class Stream:
     def _read(self):
         try:
             for m in self.call:
-                self.got.append(m)
+                if m.heartbeat_ack.at_us == LIVE:
+                    self.live = True
+                else:
+                    self.got.append(m)
             self.code = grpc.StatusCode.OK
         except grpc.RpcError as e:
             self.details = e.details()
@@ -270,10 +274,11 @@ class Satellite:
         return Stream(ch, timeout)
 
     def connect(self, central=None, **hello):
+        """A stream whose hello was heard. Its row alone says less: central may not know its own answer yet."""
         s = self.open(central).hello(**hello)
-        wait_until("the satellite is connected", lambda: s.code or self.central.sql(
-            "SELECT 1 FROM streams st JOIN satellites s ON s.id = st.satellite_id WHERE s.id = %s", self.id))
-        assert s.code is None, (s.code, s.details)
+        s.send(heartbeat=pb.satellite.Heartbeat(at_us=LIVE))
+        wait_until("the satellite is connected", lambda: s.live or s.code)
+        assert s.live, (s.code, s.details)
         return s
 
     def close(self):

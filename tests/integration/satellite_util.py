@@ -1,5 +1,7 @@
 """A satellite as a process, on a Kubernetes API: the one KUBECONFIG_TEST names, else the sandbox's."""
-import base64, json, os, signal, subprocess
+import base64, json, os, queue, signal, subprocess, threading
+
+import grpc
 
 from fake_central import ROOT, FakeCentral, folder, pb, wait_until
 from ports import free_port
@@ -134,3 +136,55 @@ def ack_of(stream, version, result, timeout=60):
         return wait_until(f"ack {result} of version {version}", find, timeout)
     except AssertionError as e:
         raise AssertionError(f"{e}; acks: {stream.all('config_ack')}") from None
+
+
+def release_pods(env):
+    """Without a kubelet nobody ends pods: do it as one would, until nobody makes new ones either."""
+    def none_left():
+        for p in env.kubectl.list("pods", env.db):
+            if p["metadata"].get("deletionTimestamp"):
+                env.kubectl.run("delete", "pod", p["metadata"]["name"], "-n", env.db, "--force", "--grace-period=0", check=False)
+        return not env.kubectl.list("pods", env.db) and not env.kubectl.list("sts", env.db)
+    wait_until("no pods", none_left)
+
+
+class Sidecar:
+    """A failover sidecar's stream, by grpcio."""
+
+    def __init__(self, env, pod, token, cluster="prod-pg", uid=""):
+        ca = env.get("cm", "prod-pg-satellite-ca")["data"]["ca.crt"]
+        self.channel = grpc.secure_channel(f"localhost:{env.sat.port}", grpc.ssl_channel_credentials(ca.encode()))
+        S = pb.sidecar
+        call = self.channel.stream_stream("/pgswarm.v1.SidecarStreamService/Connect", S.SidecarMessage.SerializeToString,
+                                          S.SidecarCommand.FromString)
+        self.out, self.got, self.code = queue.Queue(), [], None
+        self.send(identity=S.SidecarIdentity(pod_name=pod, cluster_name=cluster, namespace=env.db, version="t", pod_uid=uid))
+        self.call = call(iter(self.out.get, None), metadata=(("authorization", "Bearer " + token),))
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        try:
+            for m in self.call:
+                self.got.append(m)
+            self.code = grpc.StatusCode.OK
+        except grpc.RpcError as e:
+            self.code = e.code()
+
+    def send(self, **payload):
+        self.out.put(pb.sidecar.SidecarMessage(**payload))
+
+    def health(self, role, ready=True, **more):
+        self.send(health=pb.health.InstanceHealth(role=role, ready=ready, lsn="0/3000000", timeline_id=1, **more))
+
+    def joined(self):
+        """True once it is let in; False when it was turned away."""
+        self.send(heartbeat=pb.sidecar.SidecarHeartbeat(at_us=1))
+        wait_until("it is let in, or not", lambda: self.code or [m for m in self.got if m.heartbeat_ack.at_us == 1])
+        return not self.code
+
+    def ended(self):
+        return wait_until("the end of the stream", lambda: self.code)
+
+    def close(self):
+        self.out.put(None)
+        self.channel.close()

@@ -111,24 +111,24 @@ def test_it_converges_whatever_the_api_server_does(kubectl, tmp_path, seed):  # 
         env.sat.start(PGSWARM_LOG_LEVEL="info")
         env.approve()
         api.rate = 0.2
-        s = env.central.stream(60)
+        s = env.central.stream()
         for version in (1, 2, 3):
             s.send(cluster_config=cluster_config(env.db, version, replicas=version))
-        ack_of(s, 3, "applied", 90)
+        ack_of(s, 3, "applied", 240)
         secret = passwords(env.get("secret", "prod-pg-secret"))
         env.kubectl.run("delete", "svc", "prod-pg-ro", "-n", env.db)
         env.kubectl.run("delete", "role", "prod-pg-failover", "-n", env.db)
-        wait_until("the drift repaired", lambda: env.get("svc", "prod-pg-ro") and env.get("role", "prod-pg-failover"), 60)
+        wait_until("the drift repaired", lambda: env.get("svc", "prod-pg-ro") and env.get("role", "prod-pg-failover"), 240)
         for kind, name in OBJECTS:
             assert env.get(kind, name), f"{kind} {name}"
         assert env.get("sts", "prod-pg")["spec"]["replicas"] == 3
         assert passwords(env.get("secret", "prod-pg-secret")) == secret
         s.send(delete_cluster=delete_config(env.db, 4, volumes=True))
         release_pods(env)
-        ack_of(s, 4, "deleted", 90)
+        ack_of(s, 4, "deleted", 240)
         api.rate = 0
         assert not env.get("sts", "prod-pg") and not env.get("secret", "prod-pg-secret")
-        wait_until("events at central", lambda: env.sat.metric("events_kept") == 0, 60)
+        wait_until("events at central", lambda: env.sat.metric("events_kept") == 0, 120)
         seqs = [e.sequence for st in env.central.streams for e in st.all("event")]
         assert seqs == sorted(set(seqs)) and seqs == list(range(1, len(seqs) + 1))
         assert api.injected > 5 and env.sat.proc.poll() is None

@@ -19,13 +19,14 @@ LAST = 0x50000028
 class World:
     """prod-pg-0 leads, the others follow. What a sidecar does by itself happens here too."""
 
-    def __init__(self, env, refuse=None, lag=0):
+    def __init__(self, env, refuse=None, lag=0, nudged=False):
         self.env, self.lock = env, threading.RLock()
         self.holder, self.epoch, self.handover, self.paused = 0, 7, "", False
         self.state = ["primary", "standby", "standby"]
         self.fence, self.held = ["", "", ""], False
         self.upstream, self.started = [None, 0, 0], [1, 1, 1]
         self.orders, self.hooks, self.refuse, self.lag = [], {}, refuse or {}, lag
+        self.nudged = nudged  # who gets the lease leads once it is told to, not by itself
         self.cars, self.alive, self.stop = [None] * 3, [True] * 3, False
         self.starting = set()  # whom the primary still lists, though they do not stream any more
         self.token = passwords(env.get("secret", "prod-pg-secret"))["sidecar-stream-token"]
@@ -105,7 +106,10 @@ class World:
             if self.holder != i or self.state[i] != "stopped" or o.lsn != f"0/{LAST + 1:X}":
                 return "precondition", f"not so: {o.lsn}"
             self.holder, self.epoch, self.handover, self.held = to, self.epoch + 1, op, False
-            threading.Thread(target=self.take_over, args=(i, to)).start()
+            if not self.nudged:
+                threading.Thread(target=self.take_over, args=(i, to)).start()
+        elif kind == "promote" and self.nudged and self.state[i] != "primary":
+            threading.Thread(target=self.take_over, args=(self.state.index("stopped"), i)).start()
         elif kind == "restart":
             self.started[i] += 1
         elif kind in ("pause", "resume"):
@@ -172,7 +176,7 @@ def world(env):  # noqa: F811
 
     def make(**kw):
         env.applied()
-        wait_until("pods", lambda: env.get("pod", "prod-pg-2"))
+        env.members()
         worlds.append(World(env, **kw))
         wait_until("connected", lambda: env.sat.metric("sidecars_connected") == 3)
         return worlds[0]
@@ -224,7 +228,7 @@ def test_nine_steps(env, world):  # noqa: F811
     # Central has not acknowledged: told again with each stream, and to whoever asks again; nothing is done twice.
     n, orders = len(env.central.streams), len(w.orders)
     env.central.restart()
-    s = env.central.stream(40, after=n)
+    s = env.central.stream(after=n)
     wait_until("told again", lambda: s.all("operation_result"))
     s.send(id="op-1", switchover=S.SwitchoverRequest(operation_id="op-1", cluster_name="prod-pg", namespace=env.db))
     wait_until("and again", lambda: len(s.all("operation_result")) == 2)
@@ -239,7 +243,7 @@ def test_nine_steps(env, world):  # noqa: F811
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_satellite_is_killed(env, world, order, when):  # noqa: F811
-    w = world()
+    w = world(nudged=order == "promote")
     killed, one = threading.Event(), threading.Lock()
 
     def kill():
@@ -358,7 +362,7 @@ def test_a_person_decides(env, world):  # noqa: F811
     env.sat.kill()
     n = len(env.central.streams)
     env.sat.start()
-    env.central.stream(40, after=n)
+    env.central.stream(after=n)
     wait_until("connected", lambda: env.sat.metric("sidecars_connected") == 3)
     word("op", 1, step=3)
     assert not [k for k, _ in w.orders if k == "fence"]
