@@ -21,7 +21,7 @@ class World:
 
     def __init__(self, env, refuse=None, lag=0, nudged=False):
         self.env, self.lock = env, threading.RLock()
-        self.holder, self.epoch, self.handover, self.paused = 0, 7, "", False
+        self.holder, self.epoch, self.timeline, self.handover, self.paused = 0, 7, 1, "", False
         self.state = ["primary", "standby", "standby"]
         self.fence, self.held = ["", "", ""], False
         self.upstream, self.started = [None, 0, 0], [1, 1, 1]
@@ -122,7 +122,7 @@ class World:
 
     def take_over(self, old, to):
         with self.lock:
-            self.state[to] = "primary"
+            self.state[to], self.timeline = "primary", 2
         self.label(to)
         with self.lock:
             self.state[old], self.fence[old] = "standby", ""
@@ -134,7 +134,7 @@ class World:
         lsn = LAST if st == "stopped" else LAST + 0x78 if "stopped" in self.state or self.epoch > 7 else 0x50000000
         r = P.CommandResult(pod_name=f"prod-pg-{i}", running=st != "stopped", clean=st == "stopped",
                             in_recovery=st == "standby", is_fenced=bool(self.fence[i]), fence_operation=self.fence[i],
-                            timeline_id=1 if self.epoch == 7 else 2, lsn=f"0/{lsn:X}", epoch=self.epoch, state=st,
+                            timeline_id=self.timeline, lsn=f"0/{lsn:X}", epoch=self.epoch, state=st,
                             output=st, lease_holder=f"prod-pg-{self.holder}", lease_epoch=self.epoch,
                             handover_operation=self.handover, paused=self.paused, started_at_us=self.started[i] * 1000)
         if st == "standby" and up is not None:
