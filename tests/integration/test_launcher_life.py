@@ -337,6 +337,19 @@ def test_reload_takes_the_cluster_file_again(nodes):
     wait_until("the new value", lambda: n.query("show work_mem") == [("7MB",)])
 
 
+def test_reload_right_after_the_start_does_not_end_it(nodes):
+    """PostgreSQL that was just begun has no handlers yet: SIGHUP would be its end."""
+    n = nodes()
+    n.initdb()
+    n.client.call(START, role=PRIMARY, epoch=1, deadline=boot_ms() + 60000)
+    n.write_config("work_mem = 7MB")
+    for _ in range(20):
+        n.client.call(RELOAD)
+    n.wait_accepts()
+    wait_until("the new value", lambda: n.query("show work_mem") == [("7MB",)])
+    assert not n.client.status().get("exits")
+
+
 def test_sigterm_is_a_clean_shutdown(nodes):
     n = nodes()
     n.kill(signal.SIGTERM)

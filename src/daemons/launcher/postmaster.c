@@ -15,6 +15,8 @@ enum { KILL_AGAIN_MS = 10 };
 static _Noreturn void exec_postgres(const Paths *p, int log_fd, int failed_fd, pid_t launcher)
 {
     sigset_t none;
+    /* Until it has its handlers a reload would end it; after that it reads its files anyway. */
+    signal(SIGHUP, SIG_IGN);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
