@@ -217,6 +217,14 @@ def test_configmap_change_is_reloaded(kube, cluster):
         wait_until("the new value", lambda p=p: p.query("show work_mem") == [("9MB",)])
 
 
+def test_what_changed_without_a_sidecar_is_reloaded(kube, cluster):
+    (a,) = cluster(1)
+    a.kill_sidecar()
+    a.write_config("work_mem = 9MB")
+    a.start_sidecar()
+    wait_until("the new value", lambda: a.query("show work_mem") == [("9MB",)])
+
+
 def test_the_reason_for_not_staying_up_is_told(kube, cluster):
     (a,) = cluster(1, launch=False)
     a.write_config("max_connections = 40\nwal_level = minimal\nmax_wal_senders = 5")

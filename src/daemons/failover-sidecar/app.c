@@ -12,6 +12,7 @@ enum { SETTLE_MS = 5 * 1000, SETTLE_AGAIN_MS = 60 * 1000 };
 /* Last words have their time; whether the launcher was asked to end as well shows a moment later.
  */
 enum { LINGER_MS = 500, ALONE_MS = 2000, GIVE_UP_MS = 55 * 1000 };
+enum { CATCH_UP_MS = 300, CATCH_UP_AGAIN_MS = 1000 };
 
 typedef struct App {
     Loop *loop;
@@ -23,7 +24,7 @@ typedef struct App {
     ConfWatch *confwatch;
     HttpServer *http;
     SigWatch *term, *intr;
-    Timer *settle, *ending;
+    Timer *settle, *ending, *catch_up;
     uint64_t alone_at, give_up_at; /* loop time */
 } App;
 
@@ -82,6 +83,20 @@ static void on_config_change(void *ctx)
     launcher_call(member_launcher(app->member), &(LpMsg){.type = LP_RELOAD}, on_reloaded, app);
 }
 
+static void on_caught_up(void *ctx, const Error *err)
+{
+    App *app = ctx;
+    if (err)
+        timer_again(app->catch_up, CATCH_UP_AGAIN_MS);
+}
+
+/* The files may have changed while there was no sidecar, and nobody tells of that twice. */
+static void on_catch_up(void *ctx)
+{
+    App *app = ctx;
+    launcher_call(member_launcher(app->member), &(LpMsg){.type = LP_RELOAD}, on_caught_up, app);
+}
+
 static void on_settle(void *ctx)
 {
     (void)ctx;
@@ -107,6 +122,7 @@ static ErrCode set_up(App *app, Error *err)
     app->term = sigwatch_start(app->loop, SIGTERM, on_signal, app);
     app->intr = sigwatch_start(app->loop, SIGINT, on_signal, app);
     app->settle = timer_start(app->loop, SETTLE_MS, SETTLE_AGAIN_MS, on_settle, app);
+    app->catch_up = timer_start(app->loop, CATCH_UP_MS, 0, on_catch_up, app);
     return ERR_OK;
 }
 
@@ -116,6 +132,7 @@ static void tear_down(App *app)
     sigwatch_stop(app->intr);
     timer_stop(app->settle);
     timer_stop(app->ending);
+    timer_stop(app->catch_up);
     http_server_free(app->http);
     confwatch_free(app->confwatch);
     member_free(app->member);
