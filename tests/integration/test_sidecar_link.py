@@ -60,16 +60,24 @@ class FakeSatellite:
         with self.lock:
             return [m for m in self.received if m.WhichOneof("payload") == kind]
 
-    def ask(self, ident, **payload):
+    def ask(self, ident, timeout=70, **payload):
         self.down.put(C(id=ident, **payload))
         return wait_until(f"answer to {ident}",
-                          lambda: [m for m in self.of("result") if m.id == ident])[0].result
+                          lambda: [m for m in self.of("result") if m.id == ident], timeout)[0].result
 
     def events(self, kind):
         return [m.event for m in self.of("event") if m.event.kind == kind]
 
     def stop(self):
         self.server.stop(0).wait(5)
+
+
+def told(ask):
+    """A status that looked into PostgreSQL: without an answer from there within 1.5 s it is given without."""
+    def attempt():
+        r = ask()
+        return r if r.running else None
+    return wait_until("PostgreSQL is looked into", attempt)
 
 
 @pytest.fixture
@@ -131,9 +139,9 @@ def test_identity_health_events_and_commands(kube, made):
     b.wait_ready("replica")
     wait_until("its clone is told", lambda: sat.events("clone.finished"))
     h = wait_until("health of the replica", lambda: [
-        m.health for m in sat.of("health") if m.health.pod_name == b.name and m.health.ready])[-1]
-    assert h.role == pb.health.INSTANCE_ROLE_REPLICA and h.wal_receiver_active
-    assert h.lag_seconds == 0 and h.received_lsn
+        m.health for m in sat.of("health") if m.health.pod_name == b.name and m.health.ready
+        and m.health.lag_seconds == 0])[-1]  # it may be looked at while something is on its way
+    assert h.role == pb.health.INSTANCE_ROLE_REPLICA and h.wal_receiver_active and h.received_lsn
     wait_until("the primary counts it", lambda: [
         m for m in sat.of("health") if m.health.pod_name == a.name
         and m.health.streaming_replicas == 1])
@@ -148,7 +156,7 @@ def test_commands(kube, made):
     a.wait_ready("primary")
     wait_until("connected", lambda: sat.of("identity"))
     P = pb.sidecar
-    r = sat.ask("1", status=P.Status())
+    r = told(lambda: sat.ask("1", status=P.Status()))
     assert r.success and not r.in_recovery and not r.is_fenced and r.output == "primary"
     assert r.timeline_id == 1 and r.epoch == 1 and "/" in r.lsn
     before = a.query("select checkpoints_req from pg_stat_bgwriter")
@@ -181,7 +189,7 @@ def test_tls_and_a_satellite_that_comes_late(kube, made):
         a.wait_ready("primary")  # nothing of the cluster needs the satellite
         sat = FakeSatellite(ca, port)
         made.append(sat)
-        wait_until("connected", lambda: sat.of("health"), 40)
+        wait_until("connected", lambda: sat.of("health"), 60)
         wait_until("events that waited for the satellite", lambda: sat.events("lease.acquired"))
 
 
@@ -192,10 +200,10 @@ def test_a_satellite_that_was_away_for_long_is_soon_told(kube, made):
     a.launch()
     a.wait_ready("primary")
     waits = lambda: [int(n) for n in re.findall(r"the stream ended.* retry_ms=(\d+)", a.sidecar_log())]
-    wait_until("ten attempts", lambda: len(waits()) >= 10, 55)
+    wait_until("ten attempts", lambda: len(waits()) >= 10, 150)
     assert max(waits()) <= 5000
     made.append(sat := FakeSatellite(port=port))
-    wait_until("its events", lambda: sat.events("lease.acquired"), 8)
+    wait_until("its events", lambda: sat.events("lease.acquired"), 40)
 
 
 def test_a_connection_that_is_dead_is_left(kube, made):
@@ -208,18 +216,18 @@ def test_a_connection_that_is_dead_is_left(kube, made):
     a.wait_ready("primary")
     wait_until("connected", lambda: sat.events("lease.acquired"))
     beats = len(sat.of("heartbeat"))
-    wait_until("a heartbeat behind it", lambda: len(sat.of("heartbeat")) > beats)
+    wait_until("a heartbeat behind it", lambda: len(sat.of("heartbeat")) > beats, 40)
     sat.ask("behind", status=pb.sidecar.Status())  # so the answer to the heartbeat has come
     n, streams = proxy.accepted, sat.streams
     proxy.deaf = True
     a.write_config("work_mem = '5MB'")
     wait_until("something to tell", lambda: "kind=config.reloaded" in a.sidecar_log())
     assert not sat.events("config.reloaded")
-    wait_until("another connection", lambda: proxy.accepted == n + 1, 22)
-    wait_until("and another, for that one is deaf too", lambda: proxy.accepted >= n + 2, 15)
+    wait_until("another connection", lambda: proxy.accepted > n, 60)
+    wait_until("and another, for that one is deaf too", lambda: proxy.accepted >= n + 2, 60)
     proxy.deaf = False
     health = len(sat.of("health"))
-    wait_until("another stream", lambda: sat.streams > streams and len(sat.of("health")) > health, 15)
+    wait_until("another stream", lambda: sat.streams > streams and len(sat.of("health")) > health, 60)
     wait_until("what the dead connection swallowed", lambda: sat.events("config.reloaded"))
     assert len(sat.events("lease.acquired")) == 1, "what was answered is not said again"
     assert "stream=up" in a.sidecar_log() and "stream=opening" in a.sidecar_log()
@@ -237,7 +245,7 @@ def test_untrusted_satellite_gets_nothing(kube, made):
         made.append(a)
         a.launch()
         a.wait_ready("primary")
-        wait_until("two attempts", lambda: a.sidecar_log().count("the stream ended") >= 2, 30)
+        wait_until("two attempts", lambda: a.sidecar_log().count("the stream ended") >= 2, 60)
         assert not sat.meta and "t0ken" not in a.sidecar_log()
 
 
@@ -248,5 +256,5 @@ def test_refused_token_is_tried_again_slowly(kube, made):
     made.append(a)
     a.launch()
     a.wait_ready("primary")
-    wait_until("two attempts", lambda: len(sat.meta) >= 2, 40)
+    wait_until("two attempts", lambda: len(sat.meta) >= 2, 60)
     assert "no such cluster" in a.sidecar_log()
