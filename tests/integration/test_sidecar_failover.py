@@ -267,6 +267,31 @@ def test_frozen_postgresql(kube, cluster, writer, who):
     assert spec(kube)["leaseTransitions"] == 2
 
 
+def test_reads_go_on_until_another_leads(kube, cluster):
+    """A node that is gone says nothing: its standbys lose their stream long before anybody may be promoted."""
+    pods = a, b = cluster(2)
+    b.write_config("wal_receiver_timeout = 3s")
+    wait_until("an impatient receiver", lambda: b.query("show wal_receiver_timeout") == [("3s",)])
+    for p in (a.proc, a.sidecar):
+        p.send_signal(signal.SIGSTOP)
+    a.freeze()
+    wait_until("the standby serves without a stream",
+               lambda: b.readyz() == (200, "ready replica epoch=1 the standby does not stream\n"))
+    seen = []
+    wait_until("it leads", lambda: seen.append(b.readyz()) or "primary" in seen[-1][1], 30)
+    assert {code for code, _ in seen} == {200}, seen
+
+
+def test_who_is_cut_off_from_a_living_primary_serves_no_reads(kube, cluster):
+    a, b = cluster(2)
+    (user,) = a.query("select usename from pg_stat_replication")[0]
+    a.query(f'alter role "{user}" nologin')
+    a.query("select pg_terminate_backend(pid) from pg_stat_replication")
+    wait_until("not ready", lambda: b.readyz() == (503, "not ready replica epoch=1 the standby does not stream\n"))
+    a.query(f'alter role "{user}" login')
+    b.wait_ready("replica")
+
+
 def test_frozen_sidecar_is_replaced_and_thaws_without_harm(kube, cluster, writer):
     pods = a, b, c = cluster(3, LEASE_SECONDS="9")
     w = writer(pods)

@@ -67,6 +67,19 @@ static void observations(void **state)
     assert_int_equal(member_observe(&f).data, DATA_UNKNOWN);
 }
 
+/* Who serves on without a stream: only who had one a moment ago, and while nobody renews. */
+static void doubts(void **state)
+{
+    (void)state;
+    assert_int_equal(lease_renew_ms(15), 2000);
+    assert_int_equal(lease_renew_ms(5), 1666);
+    assert_int_equal(lease_overdue_ms(15), 4000);
+    assert_false(serves_without_stream(4000, 100, 15)); /* somebody leads: this one is cut off */
+    assert_true(serves_without_stream(4001, 100, 15));
+    assert_true(serves_without_stream(4001, 14999, 15));
+    assert_false(serves_without_stream(4001, 15000, 15)); /* was cut off before that */
+}
+
 /* What the age of another's lease makes of it. */
 static void ages(void **state)
 {
@@ -234,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(observations),
+        cmocka_unit_test(doubts),
         cmocka_unit_test(ages),
         cmocka_unit_test(released),
         cmocka_unit_test(times),

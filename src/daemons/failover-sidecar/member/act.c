@@ -6,12 +6,6 @@
 
 enum { SILENT_MS = 10 * 1000 };
 
-uint64_t renew_interval_ms(const Member *m)
-{
-    uint64_t third = m->mc.cfg->lease_seconds * 1000 / 3;
-    return third < 2000 ? third : 2000;
-}
-
 uint64_t permit_ms(const Member *m)
 {
     return lease_permit_ms(m->mc.cfg->lease_seconds);
@@ -88,7 +82,7 @@ void member_permit(Member *m, uint64_t deadline)
 void member_took_lease(Member *m, uint64_t sent_ms)
 {
     m->renewed_at = sent_ms;
-    m->renew_next = sent_ms + renew_interval_ms(m);
+    m->renew_next = sent_ms + lease_renew_ms(m->mc.cfg->lease_seconds);
     member_permit(m, m->renewed_at + permit_ms(m));
 }
 
@@ -108,7 +102,7 @@ static void on_renewed(void *ctx, const Error *err, uint64_t sent_ms)
         member_took_lease(m, sent_ms);
     } else {
         log_warn("lease", "not renewed", "err=%s", log_quote(err->msg));
-        m->renew_next = clock_boot_ms() + renew_interval_ms(m) / 2;
+        m->renew_next = clock_boot_ms() + lease_renew_ms(m->mc.cfg->lease_seconds) / 2;
     }
     if (m->under_way == ACT_RENEW)
         member_action_done(m, err);

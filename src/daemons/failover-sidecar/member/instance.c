@@ -171,20 +171,30 @@ PositionPoll *instance_position(const Instance *i)
     return i ? i->position : NULL;
 }
 
+static const char *not_serving(const Instance *i)
+{
+    if (!i)
+        return "PostgreSQL is not running";
+    if (!probe_answered(i->probe))
+        return probe_error(i->probe);
+    if (i->ic.primary && probe_in_recovery(i->probe))
+        return "PostgreSQL is still in recovery";
+    if (i->ic.primary && probe_read_only(i->probe))
+        return "default_transaction_read_only is on";
+    if (i->ic.primary && !instance_open(i))
+        return "the primary is not prepared yet";
+    return NULL;
+}
+
+bool instance_serves(const Instance *i)
+{
+    return !not_serving(i);
+}
+
 bool instance_ready(const Instance *i, const char **ret_why)
 {
-    *ret_why = NULL;
-    if (!i)
-        *ret_why = "PostgreSQL is not running";
-    else if (!probe_answered(i->probe))
-        *ret_why = probe_error(i->probe);
-    else if (i->ic.primary && probe_in_recovery(i->probe))
-        *ret_why = "PostgreSQL is still in recovery";
-    else if (i->ic.primary && probe_read_only(i->probe))
-        *ret_why = "default_transaction_read_only is on";
-    else if (i->ic.primary && !instance_open(i))
-        *ret_why = "the primary is not prepared yet";
-    else if (!i->ic.primary && !probe_health(i->probe)->wal_receiver_active)
+    *ret_why = not_serving(i);
+    if (!*ret_why && !i->ic.primary && !probe_health(i->probe)->wal_receiver_active)
         *ret_why = "the standby does not stream";
     return !*ret_why;
 }

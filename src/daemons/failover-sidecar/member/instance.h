@@ -37,3 +37,5 @@ PositionPoll *instance_position(const Instance *i); /* NULL for NULL */
 /* Ready for clients: a bootstrapped primary that accepts writes, a standby that streams. When not,
  * *ret_why says so. */
 bool instance_ready(const Instance *i, const char **ret_why);
+/* The same, but a standby may be without its stream. */
+bool instance_serves(const Instance *i);

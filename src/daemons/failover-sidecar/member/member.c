@@ -288,13 +288,27 @@ static bool keeps_ready(const Member *m)
             (m->pg == PG_STANDBY && m->seen != LEASE_OTHER && m->seen != LEASE_UNKNOWN));
 }
 
+/* The primary is perhaps gone: who leaves the Services now is missed by its readers, and until the
+ * next probe after the promotion by the writers too. */
+static bool in_doubt(const Member *m)
+{
+    unsigned seconds = lease_duration(lease_info(m->lease), m->mc.cfg->lease_seconds);
+    return m->pg == PG_STANDBY && m->streamed_at && instance_serves(m->instance) &&
+           !instance_rogue(m->instance) &&
+           serves_without_stream(lease_age_ms(m->lease), clock_mono_ms() - m->streamed_at, seconds);
+}
+
 static void tell_changes(Member *m)
 {
     const char *why;
     InstanceRole role = role_now(m);
+    bool good = role != ROLE_UNKNOWN && instance_ready(m->instance, &why);
+    bool streams = good && role == ROLE_REPLICA;
+    if (streams)
+        m->streamed_at = clock_mono_ms();
     /* While nobody leads a standby goes on serving what it has. */
     if (!keeps_ready(m))
-        m->ready = role != ROLE_UNKNOWN && instance_ready(m->instance, &why);
+        m->ready = good || in_doubt(m);
     if (role != m->told_role && role != ROLE_UNKNOWN)
         member_event(m, SEV_INFO, "instance.role", "%s is %s at epoch %" PRIu64, m->mc.cfg->pod,
                      instance_role_name(role), member_epoch(m));
@@ -305,7 +319,7 @@ static void tell_changes(Member *m)
         member_report(m);
     if (m->ready)
         *m->problem = 0;
-    rejoin_tidy(m->rejoin, m->ready && role == ROLE_REPLICA, clock_mono_ms());
+    rejoin_tidy(m->rejoin, streams, clock_mono_ms());
     m->news = false;
     m->told_whole = whole;
     m->told_role = role;
@@ -324,7 +338,8 @@ static void arm_lease(const Member *m, uint64_t *wait)
     if (!lease_known(m->lease) || m->seen == LEASE_MINE || m->seen == LEASE_MINE_NEW)
         return;
     unsigned seconds = lease_duration(lease_info(m->lease), m->mc.cfg->lease_seconds);
-    const uint64_t limits[] = {GAVE_MS, lease_late_ms(seconds) + 1, (uint64_t)seconds * 1000 + 1};
+    const uint64_t limits[] = {GAVE_MS, lease_overdue_ms(seconds) + 1, lease_late_ms(seconds) + 1,
+                               (uint64_t)seconds * 1000 + 1};
     uint64_t age = lease_age_ms(m->lease);
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         if (age < limits[i])

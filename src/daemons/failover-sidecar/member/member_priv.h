@@ -38,7 +38,9 @@ struct Member {
     bool ready;
     InstanceRole told_role; /* as of the last report */
     bool told_ready, told_whole;
-    bool news; /* state or reason changed */
+    uint64_t
+        streamed_at; /* as a standby, when it was last seen to stream (clock_mono_ms); 0: never */
+    bool news;       /* state or reason changed */
 
     /* Our own hold on the lease, on CLOCK_BOOTTIME. */
     uint64_t renewed_at; /* when the last renewal that succeeded was sent; 0: none */
@@ -86,7 +88,6 @@ struct Member {
 /* act.c */
 void member_act(Member *m, Action a);
 void member_renew(Member *m);
-uint64_t renew_interval_ms(const Member *m);
 uint64_t permit_ms(const Member *m); /* how long a renewal lets PostgreSQL run */
 void member_took_lease(Member *m, uint64_t sent_ms);
 bool permit_fresh(const Member *m);

@@ -2,7 +2,7 @@
 
 #include "member/vouch.h"
 
-enum { FENCE_BUDGET_MS = 500 };
+enum { FENCE_BUDGET_MS = 500, RENEW_MS = 2000 };
 
 uint64_t lease_permit_ms(unsigned seconds)
 {
@@ -15,6 +15,22 @@ uint64_t lease_late_ms(unsigned seconds)
 {
     uint64_t lease = (uint64_t)seconds * 1000, fenced = lease_permit_ms(seconds) + FENCE_BUDGET_MS;
     return lease > fenced + VOUCH_OVER_MS ? lease - VOUCH_OVER_MS : fenced;
+}
+
+uint64_t lease_renew_ms(unsigned seconds)
+{
+    uint64_t third = (uint64_t)seconds * 1000 / 3;
+    return third < RENEW_MS ? third : RENEW_MS;
+}
+
+uint64_t lease_overdue_ms(unsigned seconds)
+{
+    return 2 * lease_renew_ms(seconds);
+}
+
+bool serves_without_stream(uint64_t lease_age_ms, uint64_t streamless_ms, unsigned seconds)
+{
+    return lease_age_ms > lease_overdue_ms(seconds) && streamless_ms < (uint64_t)seconds * 1000;
 }
 
 unsigned lease_duration(const LeaseInfo *l, unsigned configured)

@@ -32,5 +32,13 @@ uint64_t lease_late_ms(unsigned seconds);
 /* How long a renewal lets PostgreSQL run: it ends 5 s before others may take the lease; half of it
  * when it is a short one. Fence and timer errors fit in what is left. */
 uint64_t lease_permit_ms(unsigned seconds);
+/* A holder renews this often: every 2 s, or a third of a shorter lease. */
+uint64_t lease_renew_ms(unsigned seconds);
+/* From this age on the holder has missed two renewals: is it there at all? */
+uint64_t lease_overdue_ms(unsigned seconds);
+/* Does a standby that lost its stream `streamless_ms` ago serve on? While the lease is overdue the
+ * primary may be gone, and until there is another one old rows are better than none. Who has been
+ * without a stream for longer than a lease was cut off before that, and does not count. */
+bool serves_without_stream(uint64_t lease_age_ms, uint64_t streamless_ms, unsigned seconds);
 /* The duration that counts: what the holder wrote, or what is configured here, if that is more. */
 unsigned lease_duration(const LeaseInfo *l, unsigned configured);
