@@ -1,5 +1,5 @@
 """Stock kubectl against the sandbox, as a person at a shell would use it."""
-import json, os, re
+import fcntl, json, os, re, threading
 
 import pytest
 
@@ -208,12 +208,12 @@ def test_deployment_life(site, ns):
     assert re.fullmatch(r"line \d+\n", k("logs", pod, "--tail=1").out)
     assert re.match(r"20\d\d-\S+Z line 1\n", k("logs", pod, "--timestamps", "--limit-bytes=1000").out)
     assert k("logs", pod, "--since=1h").out.startswith("line 1\n")
-    with site.following("-n", ns, "logs", "-f", pod, "--tail=1", seconds=300) as follow:
+    with site.following("-n", ns, "logs", "-f", pod, "--tail=1") as follow:
         first = int(follow.stdout.readline().split()[1])
         assert int(follow.stdout.readline().split()[1]) == first + 1
         k("set", "image", "deploy/web", "c=host:2")
         k("rollout", "status", "deploy/web", "--timeout=120s")
-        follow.communicate(timeout=60)
+        follow.communicate(timeout=120)
         assert follow.returncode == 0, "the log ends with its pod"
     assert "REVISION" in k("rollout", "history", "deploy/web").out
     k("rollout", "undo", "deploy/web")
@@ -222,7 +222,12 @@ def test_deployment_life(site, ns):
     about = k("describe", "deploy", "web").out
     assert "StrategyType:" in about and "ScalingReplicaSet" in about
     assert "ScalingReplicaSet" in k("get", "events").out
-    pods = k("get", "pods", "-o", "wide").out.splitlines()
+
+    def table():
+        lines = k("get", "pods", "-o", "wide").out.splitlines()
+        return lines if len(lines) == 2 else None
+
+    pods = wait_for(table, 60, "one pod")  # a rollout is through before the last of the old ones has ended
     assert pods[0].split()[:7] == ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE"]
     assert pods[1].split()[1:3] == ["1/1", "Running"] and "198." in pods[1]
     k("delete", "deploy", "web", "--cascade=foreground")
@@ -325,7 +330,10 @@ def test_a_killed_process_loses_nothing(tmp_path):
     before = s.json("get", "cm", "settings")
     token = s.token
     s.stop(kill=True)
-    s.start()
+    with open(os.path.join(s.state, "objects", "lock")) as lock:  # as one has it that is not quite dead yet
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        threading.Timer(1, lambda: fcntl.flock(lock, fcntl.LOCK_UN)).start()
+        s.start()
     assert s.token == token
     assert s.json("get", "cm", "settings") == before
     s.stop()

@@ -11,9 +11,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { SYNC_MS = 1000 };
+enum { SYNC_MS = 1000, OPEN_TRIES = 500, OPEN_NAP_NS = 10 * 1000 * 1000 };
 
 /* ---- files for others ---- */
 
@@ -25,6 +26,7 @@ static ErrCode write_in_state(const App *app, const char *name, const char *text
                              err);
 }
 
+/* The kubeconfig last: whoever waits for it finds the others too. */
 static ErrCode write_kubeconfig(App *app, Error *err)
 {
     AUTO_ARENA a = arena_new();
@@ -39,9 +41,9 @@ static ErrCode write_kubeconfig(App *app, Error *err)
         auth_admin_token(app->auth));
     char pid[24];
     snprintf(pid, sizeof pid, "%ld\n", app->pid);
-    ErrCode rc = write_in_state(app, "kubeconfig", text, 0600, err);
-    rc = rc ? rc : write_in_state(app, "ca.crt", ca, 0644, err);
-    return rc ? rc : write_in_state(app, "pid", pid, 0644, err);
+    ErrCode rc = write_in_state(app, "ca.crt", ca, 0644, err);
+    rc = rc ? rc : write_in_state(app, "pid", pid, 0644, err);
+    return rc ? rc : write_in_state(app, "kubeconfig", text, 0600, err);
 }
 
 /* ---- the store's turn of the loop, and its disk ---- */
@@ -102,6 +104,18 @@ static ErrCode listen_on_host(App *app, Error *err)
     return ERR_OK;
 }
 
+/* A process that was killed has its lock until the kernel is through with it, and whoever killed it
+ * may have started us meanwhile. */
+static ErrCode open_when_free(const StoreConfig *cfg, Store **ret, Error *err)
+{
+    for (int i = 0;; i++) {
+        ErrCode rc = store_open(cfg, ret, err);
+        if (rc != ERR_UNAVAILABLE || i == OPEN_TRIES)
+            return rc;
+        nanosleep(&(struct timespec){.tv_nsec = OPEN_NAP_NS}, NULL);
+    }
+}
+
 static ErrCode open_store(App *app, Error *err)
 {
     AUTO_ARENA a = arena_new();
@@ -111,7 +125,7 @@ static ErrCode open_store(App *app, Error *err)
                              .node_port_hi = app->cfg.node_port_hi,
                              .node_port_free = app->cfg.no_node ? NULL : kubelet_port_free,
                              .node_port_ctx = app};
-    ErrCode rc = store_open(&cfg, &app->store, err);
+    ErrCode rc = open_when_free(&cfg, &app->store, err);
     if (rc) {
         return rc;
     }
