@@ -84,13 +84,14 @@ cJSON *faults_list(Faults *f)
 
 /* ---- for the kubelet ---- */
 
-void faults_net_changed(Faults *f)
+bool faults_net_changed(Faults *f, void (*done)(void *ctx, const Error *err), void *ctx)
 {
     for (size_t i = 0; f && i < f->list.n; i++)
         if (f->list.at[i]->kind == FAULT_PARTITION) {
-            cuts_apply(f->cuts, NULL, NULL);
-            return;
+            cuts_apply(f->cuts, done, ctx);
+            return true;
         }
+    return false;
 }
 
 int64_t faults_clock(const Faults *f, const char *ns, const char *pod)

@@ -205,21 +205,31 @@ static void trouble(Pod *p, const char *reason, const Error *err)
     store_event(p->app->store, p->obj, "kubelet", "Warning", reason, "%s", p->trouble);
 }
 
+/* What is to be cut off is cut off; that it cannot be was logged. */
+static void on_cut(void *ctx, const Error *err)
+{
+    (void)err;
+    Pod *p = ctx;
+    p->net_pending = false;
+    if (p->gone)
+        pod_free(p);
+    else
+        pod_kick(p);
+}
+
 static void on_net(void *ctx, const Error *err, PodNet *net)
 {
     Pod *p = ctx;
-    p->net_pending = false;
     if (p->gone) {
         podnet_free(net);
-        pod_free(p);
-        return;
+    } else {
+        p->net = net;
+        if (err)
+            trouble(p, "FailedCreatePodSandBox", err);
+        else if (faults_net_changed(p->app->faults, on_cut, p))
+            return;
     }
-    p->net = net;
-    if (err)
-        trouble(p, "FailedCreatePodSandBox", err);
-    else
-        faults_net_changed(p->app->faults);
-    pod_kick(p);
+    on_cut(p, NULL);
 }
 
 /* True when the containers can be started. */
@@ -232,8 +242,9 @@ static bool ready_to_run(Pod *p)
         if (!p->net_pending)
             podnet_create(kubelet_sitenet(p->kubelet), p->app->loop, host, on_net, p);
         p->net_pending = true;
-        return false;
     }
+    if (p->net_pending)
+        return false;
     if (p->volumes_ready)
         return true;
     AUTO_ARENA a = arena_new();
