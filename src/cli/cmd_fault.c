@@ -65,8 +65,13 @@ static int kill_daemon(Cli *c, const char *what, pid_t pid)
     return 0;
 }
 
+static bool may_come(ErrCode rc)
+{
+    return rc == ERR_NOT_FOUND || rc == ERR_UNAVAILABLE;
+}
+
 /* Looks, without a signal, until there is such a process. */
-static ErrCode wait_for_process(Sandbox *s, uint64_t ms, Error *err)
+static ErrCode wait_for_process(Sandbox *s, uint64_t end, Error *err)
 {
     FaultWhere w = {0};
     cJSON *unused = json_own(s->c->arena, cJSON_CreateArray());
@@ -74,10 +79,8 @@ static ErrCode wait_for_process(Sandbox *s, uint64_t ms, Error *err)
     cJSON_AddStringToObject(req, "signal", "0");
     ErrCode rc = fault_where(s, &w, err);
     rc = rc ? rc : fill_signal(s, req, &w, err);
-    uint64_t end = clock_mono_ms() + ms;
     while (!rc && (rc = fault_ask(s, w.site, req, unused, err))) {
-        bool may_come = rc == ERR_NOT_FOUND || rc == ERR_UNAVAILABLE;
-        if (!may_come || clock_mono_ms() > end)
+        if (!may_come(rc) || clock_mono_ms() > end)
             return rc;
         pause_ms(LOOK_EVERY_MS);
         rc = ERR_OK;
@@ -85,15 +88,21 @@ static ErrCode wait_for_process(Sandbox *s, uint64_t ms, Error *err)
     return rc;
 }
 
+/* One that was seen may have been at its end, and gone by the time that it is to be killed. */
 static ErrCode kill_when_there(Sandbox *s, cJSON *items, Error *err)
 {
     uint64_t wait = 0, after = 0;
     const char *text = cli_opt(s->c, "wait"), *later = cli_opt(s->c, "after");
-    if ((text && cli_duration(text, &wait, err)) || (later && cli_duration(later, &after, err)) ||
-        wait_for_process(s, wait, err))
+    if ((text && cli_duration(text, &wait, err)) || (later && cli_duration(later, &after, err)))
         return err->code;
-    pause_ms((unsigned)after);
-    return fault_run(s, "kill", fill_kill, items, err);
+    for (uint64_t end = clock_mono_ms() + wait;;) {
+        if (wait_for_process(s, end, err))
+            return err->code;
+        pause_ms((unsigned)after);
+        ErrCode rc = fault_run(s, "kill", fill_kill, items, err);
+        if (!may_come(rc) || clock_mono_ms() > end)
+            return rc;
+    }
 }
 
 static int kill_later(Cli *c)
