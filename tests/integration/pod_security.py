@@ -18,7 +18,7 @@ def kustomize(folder):
                    "contexts": [{"name": "none", "context": {"cluster": "none", "user": ""}}]}, f)
         f.flush()
         p = subprocess.run(["kubectl", "kustomize", os.path.join(ROOT, "deploy", folder)], capture_output=True, text=True,
-                           timeout=60, env=dict(os.environ, KUBECONFIG=f.name))
+                           timeout=180, env=dict(os.environ, KUBECONFIG=f.name))
     assert p.returncode == 0, p.stderr
     return p.stdout
 

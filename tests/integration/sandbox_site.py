@@ -49,7 +49,7 @@ class Sandbox:
 
     def stop(self, kill=False):
         (self.proc.kill if kill else self.proc.terminate)()
-        code = self.proc.wait(60)
+        code = self.proc.wait(120)
         if not kill:
             assert code == 0, self.log()[-3000:]
         for word in ("AddressSanitizer", "LeakSanitizer", "runtime error"):
@@ -61,7 +61,7 @@ class Sandbox:
     def env(self):
         return dict(os.environ, HOME=self.home, KUBECACHEDIR=os.path.join(self.home, "cache"))
 
-    def kubectl(self, *args, stdin=None, check=True, timeout=150):
+    def kubectl(self, *args, stdin=None, check=True, timeout=300):
         p = subprocess.run(self.command(*args), input=stdin, capture_output=True, text=True, timeout=timeout,
                            env=self.env())
         if check:
@@ -69,7 +69,7 @@ class Sandbox:
         return Result(p)
 
     @contextlib.contextmanager
-    def following(self, *args, seconds=90):
+    def following(self, *args, seconds=300):
         """kubectl that goes on by itself. Its output ends after a while, so that who waits for a line in vain fails."""
         p = subprocess.Popen(self.command(*args), stdout=subprocess.PIPE, text=True, env=self.env())
         end = threading.Timer(seconds, p.kill)
@@ -107,7 +107,7 @@ class Sandbox:
         r = urllib.request.Request(self.url + path, data=data, method=method, headers=h)
         ctx = ssl.create_default_context(cafile=os.path.join(self.state, "ca.crt"))
         try:
-            with urllib.request.urlopen(r, context=ctx, timeout=30) as answer:
+            with urllib.request.urlopen(r, context=ctx, timeout=120) as answer:
                 status, text = answer.status, answer.read().decode()
         except urllib.error.HTTPError as e:
             status, text = e.code, e.read().decode()

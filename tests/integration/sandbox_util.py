@@ -98,19 +98,19 @@ class Sandbox:
 
     def kill(self):
         os.kill(self.pid(), signal.SIGKILL)
-        self.proc.wait(30)
+        self.proc.wait(90)
 
     def stop(self):
         """Must end by itself, cleanly."""
         if self.proc and self.proc.poll() is None:
             os.kill(self.pid(), signal.SIGTERM)
-            code = self.proc.wait(60)
+            code = self.proc.wait(120)
             assert code == 0, f"sandbox ended with {code}: {self.read_log()}"
 
     def remove(self):
         if self.proc and self.proc.poll() is None:
             os.kill(self.pid(), signal.SIGKILL)
-            self.proc.wait(30)
+            self.proc.wait(90)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # ---- kubectl ----

@@ -18,7 +18,7 @@ def kubectl(kube_api, tmp_path_factory):
     env = dict(os.environ, KUBECONFIG=kube_api, HOME=str(tmp_path_factory.mktemp("home")))
 
     def run(*args, stdin=None):
-        p = subprocess.run(["kubectl", *args], input=stdin, capture_output=True, text=True, timeout=60, env=env)
+        p = subprocess.run(["kubectl", *args], input=stdin, capture_output=True, text=True, timeout=180, env=env)
         assert p.returncode == 0, f"kubectl {' '.join(args)}: {p.stderr}"
         return p.stdout
     return run

@@ -176,7 +176,7 @@ def test_a_server_runs_on_what_we_write(postgres, major, profile):
     # Sizes of this machine, not of the profile's pods; the socket's folder of the pods is not here.
     options = f"-c config_file={conf} -c hba_file={hba} -c data_directory={data} -k {folder} -c listen_addresses= " \
               "-c shared_buffers=16MB -c fsync=off"
-    postgres._run("pg_ctl", "-D", data, "-w", "-t", "30", "-l", os.path.join(folder, "log"), "-o", options, "start")
+    postgres._run("pg_ctl", "-D", data, "-w", "-t", "180", "-l", os.path.join(folder, "log"), "-o", options, "start")
     try:
         def ask(sql):
             done = subprocess.run(["psql", "-XqtA", f"host={folder} user=probe dbname=postgres", "-c", sql],

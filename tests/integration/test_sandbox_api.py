@@ -167,7 +167,7 @@ def test_many_watchers_see_the_same_order(site):
 def test_random_bytes_do_not_hurt(site):
     host, port = site.url[len("https://"):].split(":")
     for data in (b"\0" * 100, b"GET / HTTP/1.1\r\n" * 50, b"\x16\x03\x01\xff\xff" + b"a" * 400):
-        with socket.create_connection((host, int(port)), 5) as s:
+        with socket.create_connection((host, int(port)), 60) as s:
             s.sendall(data)
             s.settimeout(5)
             try:

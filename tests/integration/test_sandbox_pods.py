@@ -51,11 +51,11 @@ def fixture_sbx():
         box.remove()
 
 
-def fetch(port, path="/", method="GET"):
+def fetch(port, path="/", method="GET", timeout=3):
     """The body, or None when nobody answers."""
     try:
         req = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
-        with urllib.request.urlopen(req, timeout=3) as r:
+        with urllib.request.urlopen(req, timeout=timeout) as r:
             return r.read().decode()
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return None
@@ -101,8 +101,8 @@ NEIGHBOUR = """
 import socket, struct, time
 gateway = next(f[2] for f in map(str.split, open('/proc/net/route')) if f[1] == '00000000')
 addr = socket.inet_ntoa(struct.pack('<I', int(gateway, 16)))
-socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', (addr, 9))
 while True:
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', (addr, 9))
     print(next((f[3] for f in map(str.split, open('/proc/net/arp')) if f[0] == addr), '-'), flush=True)
     time.sleep(0.1)  # poll
 """
@@ -186,8 +186,12 @@ def test_rolling_update_and_partition(web):
     web.kubectl("patch", "sts", "web", "-n", NS, "--type=merge", "-p",
                 '{"spec":{"updateStrategy":{"rollingUpdate":{"partition":0}}}}')
     web.kubectl("rollout", "status", "-n", NS, "sts/web", "--timeout=120s")
-    st = web.get("sts", "web", "-n", NS)["status"]
-    assert st["currentRevision"] == st["updateRevision"] and st["updatedReplicas"] == 3
+
+    def through():
+        st = web.get("sts", "web", "-n", NS)["status"]
+        return st["currentRevision"] == st["updateRevision"] and st["updatedReplicas"] == 3
+
+    wait_until("all are current", through)
 
 
 def test_scale_down_from_the_top_keeps_claims(web):
@@ -206,9 +210,9 @@ def test_readiness_and_logs(sbx):
                service(NS, "gate-all", 80, 8000, sbx.ports[2], {"app": "gate"}, publishNotReadyAddresses=True))
     wait_until("reachable though not ready", lambda: fetch(sbx.ports[2]))
     assert fetch(sbx.ports[1]) is None
-    fetch(sbx.ports[2], "/ready", "PUT")
+    assert fetch(sbx.ports[2], "/ready", "PUT", 60) is not None
     wait_until("ready", lambda: fetch(sbx.ports[1]))
-    fetch(sbx.ports[2], "/x", "PUT")
+    assert fetch(sbx.ports[2], "/x", "PUT", 60) is not None
     wait_until("no more", lambda: fetch(sbx.ports[1]) is None)
     wait_until("its log", lambda: "request /ready" in logs(sbx, "gate"))
 
@@ -387,12 +391,12 @@ def start_postgres(sbx, port):
     sbx.kubectl("rollout", "status", "-n", NS, "sts/pg", "--timeout=120s")
 
 
-def sql(port, text):
+def sql(port, text, patience=3):
     """The answer, or None: also when what was behind the port has just gone."""
     try:
         r = subprocess.run([f"{PG_BIN}/psql", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-Atc", text],
-                           capture_output=True, text=True, timeout=20, check=False,
-                           env=dict(os.environ, PGCONNECT_TIMEOUT="3"))
+                           capture_output=True, text=True, timeout=patience * 7, check=False,
+                           env=dict(os.environ, PGCONNECT_TIMEOUT=str(patience)))
     except subprocess.TimeoutExpired:
         return None
     return r.stdout.strip() if r.returncode == 0 else None
@@ -401,7 +405,7 @@ def sql(port, text):
 def test_postgres_in_a_pod(sbx):
     start_postgres(sbx, sbx.ports[3])
     wait_until("PostgreSQL answers", lambda: sql(sbx.ports[3], "select 1") == "1")
-    assert sql(sbx.ports[3], "create table t as select 42 as a") is not None
+    assert sql(sbx.ports[3], "create table t as select 42 as a", 30) is not None
     sbx.kubectl("delete", "pod", "pg-0", "-n", NS)
     wait_until("the row is still there", lambda: sql(sbx.ports[3], "select a from t") == "42")
 
@@ -409,7 +413,9 @@ def test_postgres_in_a_pod(sbx):
 def test_pod_start_is_fast(sbx):
     """From the answer of the API to a line of output, without kubectl's own time: a pod takes about 20 ms."""
     best = 9.0
-    for i in range(3):
+    for i in range(5):
+        if best < 1.0:
+            break
         sbx.create(pod(NS, f"quick-{i}", container(["echo", "up"]), restartPolicy="Never"))
         begin = time.monotonic()
         wait_until("output", lambda i=i: os.path.exists(f"{sbx.state}/logs") and "up" in read_logs(sbx, f"quick-{i}"))
@@ -436,7 +442,7 @@ def test_namespace_goes_with_all_it_holds(sbx):
     sbx.kubectl("rollout", "status", "-n", "gone", "sts/s", "--timeout=120s")
     assert pids_with("sleep", mark)
     sbx.kubectl("delete", "ns", "gone", "--timeout=120s")
-    assert not pids_with("sleep", mark)
+    wait_until("no process is left", lambda: not pids_with("sleep", mark))  # bwrap, which bears its name too, ends behind it
     wait_until("volumes are gone", lambda: not [v for v in sbx.get("pv")["items"]
                                                 if v["spec"]["claimRef"]["namespace"] == "gone"])
 
@@ -448,10 +454,11 @@ def life_and_death(prefix):
     try:
         box.start()
         box.create(namespace(NS), pod(NS, "one", container(["sleep", mark])), pod(NS, "two", container(["sleep", mark])))
-        wait_until("both run", lambda: len(pids_with("sleep", mark)) >= 2 and phase(box, "two") == "Running")
+        wait_until("both run", lambda: phase(box, "one") == "Running" and phase(box, "two") == "Running" and
+                   len([p for p in pids_with("sleep", mark) if host_of(p)]) == 2)
         uid = box.path("pod", "one", "-n", NS, path=".metadata.uid")
         box.kill()
-        wait_until("no orphan", lambda: not pids_with("sleep", mark), 20)
+        wait_until("no orphan", lambda: not pids_with("sleep", mark))
         box.start()
         wait_until("run again", lambda: len([p for p in pids_with("sleep", mark) if host_of(p)]) == 2)
         wait_until("restarted", lambda: box.path("pod", "one", "-n", NS,
@@ -474,13 +481,13 @@ def test_sigkill_in_the_middle_of_pod_starts_leaves_no_orphan():
         for first in (1, 3, 6, 9):
             wait_until(f"{first} processes", lambda n=first: len(pids_with("sleep", mark)) >= n)
             box.kill()
-            wait_until("no orphan", lambda: not pids_with(mark), 20)
+            wait_until("no orphan", lambda: not pids_with(mark))
             box.start()
         box.kubectl("rollout", "status", "-n", NS, "sts/many", "--timeout=120s")
         second = [p for p in pids_with("pg-swarm-sandbox", box.state) if status_of(p, "NSpid")[1:] == ["1"]]
         os.kill(second[0], signal.SIGKILL)  # not the process that was started, but the one that does the work
-        assert box.proc.wait(30) == 128 + signal.SIGKILL
-        wait_until("no orphan", lambda: not pids_with(mark), 20)
+        assert box.proc.wait(90) == 128 + signal.SIGKILL
+        wait_until("no orphan", lambda: not pids_with(mark))
     finally:
         box.remove()
 
