@@ -18,8 +18,9 @@ void faults_do(Faults *f, const cJSON *req, FaultsDone done, void *ctx);
 cJSON *faults_list(Faults *f);
 
 /* ---- for the kubelet ---- */
-/* A pod has its network, so its address and its peers' view of it are new. Returns true when packets
- * are to be dropped: `done` comes once they are, and nothing of the pod should run before. */
+/* A pod has its network, so its address and its peers' view of it are new. Returns true when
+ * packets are to be dropped: `done` comes once they are, and nothing of the pod should run before.
+ */
 bool faults_net_changed(Faults *f, void (*done)(void *ctx, const Error *err), void *ctx);
 /* Seconds that the boot-time and monotonic clocks of a pod's containers are ahead; 0: not at all.
  */
