@@ -240,9 +240,9 @@ def test_the_satellite_cut_from_central_and_back(box):
 
     wait_until("connected", connected)
     box.fault("partition", "--satellite", "--site", SITE, "--from", "central")
-    wait_until("central misses it", lambda: not connected(), 90)
+    wait_until("central misses it", lambda: not connected(), 180)
     box.fault("heal", "--all")
-    wait_until("connected again", connected, 90)
+    wait_until("connected again", connected, 180)
 
 
 # ---- processes ----
