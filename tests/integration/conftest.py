@@ -27,7 +27,7 @@ def kube_api(tmp_path_factory):
                             stderr=log)
     config = state / "kubeconfig"
     try:
-        end = time.monotonic() + 90
+        end = time.monotonic() + 240
         while not config.exists() or subprocess.run(["kubectl", "--kubeconfig", str(config), "get", "ns"],
                                                     capture_output=True).returncode:
             assert proc.poll() is None, (state / "sandbox.log").read_text()[-4000:]

@@ -17,7 +17,11 @@ class TcpProxy:
                 near, _ = self.listener.accept()
             except OSError:
                 return
-            far = None if self.deaf else socket.create_connection(("127.0.0.1", self.to))
+            try:
+                far = None if self.deaf else socket.create_connection(("127.0.0.1", self.to))
+            except OSError:  # nobody is there: so nobody is here either
+                near.close()
+                continue
             with self.lock:
                 self.open += [s for s in (near, far) if s]
                 self.accepted += 1

@@ -1,6 +1,5 @@
 """Each way in which an API server can fail, one at a time, between the satellite and a real one: what is retried, what is
 told in its words, what is waited for; and that all is well once the fault is gone."""
-import json
 import os
 import threading
 import time
@@ -8,7 +7,7 @@ import time
 import pytest
 
 from fake_central import pb, wait_until
-from faulty_api import FaultyApi, cut, hold, raw, status
+from faulty_api import FaultyApi, cut, hold, status
 from satellite_util import ack_of, cluster_config
 from test_satellite_operator import Env, Sidecar, kubectl, passwords  # noqa: F401 (a fixture)
 
@@ -294,22 +293,3 @@ def test_an_api_server_that_is_away(site):
     site.alive()
     site.api.heal()
     site.applied()
-
-
-def test_a_server_that_is_too_old(kubectl, tmp_path):  # noqa: F811
-    """Told, not tried; a newer server heals it."""
-    env = Env(kubectl, str(tmp_path))
-    api = FaultyApi(os.path.join(str(tmp_path), "sat.kubeconfig"))
-    try:
-        api.fault("GET", "^/version", raw(json.dumps({"major": "1", "minor": "19", "gitVersion": "v1.19.16"})))
-        s = env.up()
-        s.send(cluster_config=cluster_config(env.db, 1))
-        why = ack_of(s, 1, "refused").error
-        assert "v1.19.16" in why and "v1.20 and later" in why
-        assert not env.kubectl.get("namespace", env.db) and env.sat.proc.poll() is None
-        api.heal()
-        ack_of(s, 1, "applied", 180)
-    finally:
-        api.heal()
-        env.close()
-        api.stop()

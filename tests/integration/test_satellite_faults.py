@@ -3,6 +3,7 @@ import http.client, http.server, json, os, random, socketserver, ssl, threading,
 
 import pytest
 
+import faulty_api
 from fake_central import pb, wait_until
 from satellite_util import ack_of, cluster_config, delete_config
 from test_satellite_operator import OBJECTS, Env, kubectl, passwords, release_pods  # noqa: F401 (a fixture)
@@ -134,5 +135,24 @@ def test_it_converges_whatever_the_api_server_does(kubectl, tmp_path, seed):  # 
         assert api.injected > 5 and env.sat.proc.poll() is None
     finally:
         api.rate = 0
+        env.close()
+        api.stop()
+
+
+def test_a_server_that_is_too_old(kubectl, tmp_path):  # noqa: F811
+    """Told, not tried; a newer server heals it."""
+    env = Env(kubectl, str(tmp_path))
+    api = faulty_api.FaultyApi(os.path.join(str(tmp_path), "sat.kubeconfig"))
+    try:
+        api.fault("GET", "^/version", faulty_api.raw(json.dumps({"major": "1", "minor": "19", "gitVersion": "v1.19.16"})))
+        s = env.up()
+        s.send(cluster_config=cluster_config(env.db, 1))
+        why = ack_of(s, 1, "refused").error
+        assert "v1.19.16" in why and "v1.20 and later" in why
+        assert not env.kubectl.get("namespace", env.db) and env.sat.proc.poll() is None
+        api.heal()
+        ack_of(s, 1, "applied", 180)
+    finally:
+        api.heal()
         env.close()
         api.stop()

@@ -112,8 +112,7 @@ static void states_known(void *ctx, const Error *err, PgResult *r)
     }
 }
 
-/* Ask for the state of one satellite whose stream is here, or of all (NULL). */
-static void check_states(Fleet *f, const char *satellite_id)
+void fleet_check_states(Fleet *f, const char *satellite_id)
 {
     PgArray ids = {0};
     for (size_t i = 0; i < f->all.n; i++)
@@ -132,13 +131,13 @@ static void on_change(void *ctx, const Change *c)
     Fleet *f = ctx;
     Session *x;
     if (c->kind == CHANGE_RESYNC) {
-        check_states(f, NULL);
+        fleet_check_states(f, NULL);
         for (size_t i = 0; i < f->all.n; i++) {
             outbox_look(f->all.at[i]);
             orders_look(f->all.at[i]);
         }
     } else if (c->kind == CHANGE_SATELLITE && c->op != 'I') {
-        check_states(f, c->id);
+        fleet_check_states(f, c->id);
     } else if (c->kind == CHANGE_CLUSTER && (x = map_get(f->by_satellite, c->satellite_id))) {
         outbox_look(x);
     } else if (c->kind == CHANGE_OPERATION && (x = map_get(f->by_satellite, c->satellite_id))) {

@@ -62,6 +62,10 @@ struct Fleet {
     void *on_log_ctx;
 };
 
+/* ---- fleet.c ---- */
+/* Ask for the state of one satellite whose stream is here, or of all (NULL). */
+void fleet_check_states(Fleet *f, const char *satellite_id);
+
 /* ---- session.c ---- */
 extern const GrpcHandler session_tls, session_plain;
 /* End the call with this status, once. */

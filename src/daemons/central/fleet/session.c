@@ -89,10 +89,12 @@ static bool take_over(Session *x)
     return true;
 }
 
+/* Who was revoked while the database answered: that news came before we knew whose stream it is. */
 static void let_in(Session *x)
 {
     grpc_stream_accept(x->s);
     grpc_stream_resume(x->s);
+    fleet_check_states(x->f, x->id);
     log_info("fleet", "satellite connected", "satellite=%s peer=%s epoch=%lld", x->name, x->peer,
              (long long)x->epoch);
 }
