@@ -63,7 +63,7 @@ class Pod(Node):
         code, text = self.readyz()
         return code == 200 and (role is None or text.startswith(f"ready {role} "))
 
-    def wait_ready(self, role=None, timeout=60):
+    def wait_ready(self, role=None, timeout=120):
         try:
             wait_until(f"{self.name} is a ready {role}", lambda: self.ready(role), timeout)
         except AssertionError as e:

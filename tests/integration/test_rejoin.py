@@ -100,11 +100,11 @@ def decisions(pod):
         return ""
 
 
-def back(pod, leader, timeout=60):
+def back(pod, leader):
     """The member is a ready replica of the leader, with its rows."""
-    pod.wait_ready("replica", timeout)
+    pod.wait_ready("replica")
     streaming(leader, pod)
-    pod.wait_ready("replica", timeout)  # a receiver that asks for WAL which is gone also streams, for a moment
+    pod.wait_ready("replica")  # a receiver that asks for WAL which is gone also streams, for a moment
     replayed(leader, pod)
     assert pod.query("select count(*) from t") == leader.query("select count(*) from t")
     assert pod.query("select pg_is_in_recovery()") == [(True,)]
@@ -160,7 +160,7 @@ def test_rewind_waits_for_the_promotion_checkpoint(nodes, lead):
     assert b.query("select timeline_id from pg_control_checkpoint()") == [(1,)]
     lead(b, 2)
     a.start_sidecar()
-    wait_until("it waits", lambda: "has not checkpointed" in a.sidecar_log(), 60)
+    wait_until("it waits", lambda: "has not checkpointed" in a.sidecar_log())
     assert b.query("select timeline_id from pg_control_checkpoint()") == [(1,)]
     assert "pg_rewind" not in a.log()
     b.query("checkpoint")
@@ -278,7 +278,7 @@ def test_standby_behind_the_fork_just_follows(nodes, lead):
     promote(c, epoch=3)
     c.query("insert into t values (3)")
     lead(c, 3)
-    wait_until("follows the next", lambda: a.client.status().get("leader") == c.name, 60)
+    wait_until("follows the next", lambda: a.client.status().get("leader") == c.name)
     back(a, c)
     assert a.client.status()["pid"] == pid
     assert "pg_rewind" not in a.log()
@@ -296,7 +296,7 @@ def test_rewind_killed_again_and_again(nodes, lead, major):
         a.start_sidecar()
         # A rewind that was through, or a clone, never says it.
         wait_until(sign, lambda: (a.log().count("rewinding from") > seen if sign == "rewinding from"
-                                  else tool_of(a, sign)) or a.ready("replica"), 60)
+                                  else tool_of(a, sign)) or a.ready("replica"))
         if a.ready("replica"):
             break
         a.kill_sidecar()
@@ -323,9 +323,9 @@ def test_promoted_by_hand_comes_back(nodes, lead):
     back(a, b)
     pid = a.client.status()["pid"]
     a.look("select pg_promote(false)")  # its end may be quicker than the answer
-    wait_until("stopped", lambda: "somebody promoted" in a.log(), 40)
+    wait_until("stopped", lambda: "somebody promoted" in a.log())
     b.query("insert into t values (1)")
-    wait_until("it runs again", lambda: a.client.status().get("pid", pid) not in (0, pid), 60)
+    wait_until("it runs again", lambda: a.client.status().get("pid", pid) not in (0, pid))
     back(a, b)
 
 
@@ -341,7 +341,7 @@ def test_data_of_another_cluster_is_not_touched(nodes, lead):
     grant_rewind(b)
     lead(b, 2)
     a.start_sidecar()
-    wait_until("it says so", lambda: "not touched" in a.readyz()[1], 60)
+    wait_until("it says so", lambda: "not touched" in a.readyz()[1])
     a.kill_sidecar()
     a.start_primary()
     assert a.query("select x from mine") == [(1,)]
@@ -383,7 +383,7 @@ def test_paused_member_is_left_as_it_is(nodes, lead, kube):
         "pg-swarm.io/paused": json.dumps({"by": "anna", "operation": "op-1"})}}})
     pid = a.client.status()["pid"]
     a.start_sidecar()
-    wait_until("it says so", lambda: "paused: coming back would" in a.sidecar_log(), 60)
+    wait_until("it says so", lambda: "paused: coming back would" in a.sidecar_log())
     assert a.client.status()["pid"] == pid and "pg_rewind" not in a.log()
     held.kube.edit_lease(LEASE, {"metadata": {"annotations": {"pg-swarm.io/paused": None}}})
     back(a, b)

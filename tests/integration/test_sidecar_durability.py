@@ -137,7 +137,7 @@ def test_available_degrades_with_a_record_and_returns(kube, cluster):
     wait_until("the log", lambda: "kind=durability.degraded" in a.sidecar_log())
     completed(Write(a, 3))
     b.launch()
-    wait_until("again", lambda: record(kube) == good, 60)
+    wait_until("again", lambda: record(kube) == good)
     assert names(a) == f"ANY 1 ({member(1)})"
     wait_until("the rows", lambda: b.look("select count(*) from t where x in (2, 3)") == [(2,)])
     wait_until("the log", lambda: "kind=durability.restored" in a.sidecar_log())
@@ -148,10 +148,10 @@ def test_available_names_who_is_there(kube, cluster):
     a, b, c = cluster(3, DURABILITY="available")
     wait_until("both", lambda: record(kube).get("names") == [b.name, c.name])
     lose(c)
-    wait_until("one", lambda: record(kube) == {"mode": "available", "k": 1, "names": [b.name], "degraded": False}, 60)
+    wait_until("one", lambda: record(kube) == {"mode": "available", "k": 1, "names": [b.name], "degraded": False})
     assert names(a) == f"ANY 1 ({member(1)})"
     c.launch()
-    wait_until("both again", lambda: record(kube).get("names") == [b.name, c.name], 60)
+    wait_until("both again", lambda: record(kube).get("names") == [b.name, c.name])
 
 
 def test_nothing_is_let_go_while_the_api_is_away(kube, cluster):
@@ -176,7 +176,7 @@ def test_alter_system_is_taken_back(kube, cluster):
     a.query("select pg_reload_conf()")
     # Empty for a second at most, which a look may miss.
     wait_until("let go", lambda: names(a) == "" or "kind=durability.overridden" in a.sidecar_log())
-    wait_until("in force again", lambda: names(a) == want, 60)
+    wait_until("in force again", lambda: names(a) == want)
     wait_until("the log", lambda: "kind=durability.overridden" in a.sidecar_log())
 
 
@@ -199,7 +199,7 @@ def test_a_frozen_follower_counts_as_gone(kube, cluster):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-    wait_until("again", lambda: record(kube)["degraded"] is False, 60)
+    wait_until("again", lambda: record(kube)["degraded"] is False)
 
 
 def slots(pod):
@@ -217,7 +217,7 @@ def test_slots_for_every_member_on_every_node(kube, cluster):
     lsn = a.query("select redo_lsn::text from pg_control_checkpoint()")[0][0]
     # With the record of the checkpoint itself, or there is nothing to make a restartpoint at.
     end = a.query("select pg_current_wal_lsn()::text")[0][0]
-    wait_until("replayed", lambda: b.query("select pg_last_wal_replay_lsn() >= %s::pg_lsn", end)[0][0], 40)
+    wait_until("replayed", lambda: b.query("select pg_last_wal_replay_lsn() >= %s::pg_lsn", end)[0][0])
     b.query("checkpoint")  # a restartpoint
     wait_until("moved", lambda: b.query("select restart_lsn >= %s::pg_lsn from pg_replication_slots"
                                         " where slot_name = 'member_2'", lsn)[0][0], 90)
@@ -271,7 +271,7 @@ class Writers:
 
 def leader(pods):
     return wait_until("one leads", lambda: next(
-        (p for p in pods if p.proc and p.proc.poll() is None and p.ready("primary")), None), 60)
+        (p for p in pods if p.proc and p.proc.poll() is None and p.ready("primary")), None))
 
 
 def test_no_acknowledged_row_is_lost(kube, cluster):
@@ -290,7 +290,7 @@ def test_no_acknowledged_row_is_lost(kube, cluster):
         pod.launch()
         wait_until("all are back", lambda: sum(p.ready() for p in pods) == 3, 90)
         wait_until("all follow", lambda: leader(pods).look(
-            "select count(*) from pg_stat_replication where state = 'streaming' and sync_state = 'quorum'") == [(2,)], 60)
+            "select count(*) from pg_stat_replication where state = 'streaming' and sync_state = 'quorum'") == [(2,)])
     acked = writers.end()
     now = leader(pods)
     there = {row[0] for row in now.query("select x from t")}

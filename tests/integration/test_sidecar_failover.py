@@ -118,7 +118,7 @@ def writer(kube):
         w = Writer(kube, pods)
         made.append(w)
         w.start()
-        wait_until("writes", lambda: len(w.acked) > 20, 60)
+        wait_until("writes", lambda: len(w.acked) > 20)
         return w
 
     yield make
@@ -163,13 +163,13 @@ def test_pod_killed_whole(kube, cluster, writer):
     a.proc.send_signal(signal.SIGKILL)
     new = lead(pods, not_this=a)
     t1 = boot_ms()
-    wait_until("writes again", lambda: w.first_after(t1), 60)
+    wait_until("writes again", lambda: w.first_after(t1))
     # Its last renewal let the old one write for 7 s, so 5 s are left at least.
     assert t1 - t0 > 5000, "nobody may lead before the lease is over"
     assert spec(kube)["leaseTransitions"] == 2 and holder(kube) == new.name
     assert kube.role(a.name) != "primary"
     other = b if new is c else c
-    wait_until("the other follows", lambda: streaming(new) == 1, 60)
+    wait_until("the other follows", lambda: streaming(new) == 1)
     other.wait_ready("replica")
     w.stop()
     print(f"gap {w.gap_ms(t0)} ms")
@@ -182,12 +182,12 @@ def test_protected_loses_nothing(kube, cluster, writer):
     w = writer(pods)
     wait_until("the record says so", lambda: '"k":1' in notes(kube).get("pg-swarm.io/sync", ""))
     n = len(w.acked)
-    wait_until("writes under it", lambda: len(w.acked) > n + 50, 60)
+    wait_until("writes under it", lambda: len(w.acked) > n + 50)
     a.sidecar.send_signal(signal.SIGKILL)
     a.proc.send_signal(signal.SIGKILL)
     new = lead(pods, not_this=a)
     t1 = boot_ms()
-    wait_until("writes again", lambda: w.first_after(t1), 60)
+    wait_until("writes again", lambda: w.first_after(t1))
     w.stop()
     check_rows(w, new)
     no_overlap(w)
@@ -201,11 +201,11 @@ def test_protected_refuses_without_votes(kube, cluster):
         p.sidecar.send_signal(signal.SIGKILL)
         p.proc.send_signal(signal.SIGKILL)
     wait_until("it says what is missing", lambda: all(
-        s in c.readyz()[1] for s in ("missing", a.name, b.name)), 60)
+        s in c.readyz()[1] for s in ("missing", a.name, b.name)))
     assert not writable(c) and spec(kube)["leaseTransitions"] == 1
     kube.edit_lease(LEASE, {"metadata": {"annotations": {"pg-swarm.io/failover":
                     '{"operation":"op-1","to":"","accept_data_loss":true}'}}})
-    wait_until("it leads", lambda: writable(c), 60)
+    wait_until("it leads", lambda: writable(c))
     assert holder(kube) == c.name and "rows may be lost" in c.sidecar_log()
 
 
@@ -217,21 +217,21 @@ def test_pod_deleted(kube, cluster, writer):
     a.stop_pod()
     new = lead(pods, not_this=a)
     t1 = boot_ms()
-    wait_until("writes again", lambda: w.first_after(t1), 60)
+    wait_until("writes again", lambda: w.first_after(t1))
     w.stop()
     print(f"gap {w.gap_ms(t0)} ms")
     assert w.gap_ms(t0) < 40000  # the lease is of 60 s
     check_rows(w, new)
     no_overlap(w)
     assert spec(kube)["leaseTransitions"] == 2 and holder(kube) == new.name
-    wait_until("the other follows", lambda: streaming(new) == 1, 60)
+    wait_until("the other follows", lambda: streaming(new) == 1)
 
 
 def test_second_death_within_a_minute_moves_the_primary(kube, cluster, writer):
     pods = a, b, c = cluster(3)
     w = writer(pods)
     os.kill(a.postmaster(), signal.SIGKILL)
-    wait_until("followed again", lambda: streaming(a) == 2, 40)  # by a new connection, so there is a new postmaster
+    wait_until("followed again", lambda: streaming(a) == 2)  # by a new connection, so there is a new postmaster
     a.wait_ready("primary")
     t0 = boot_ms()
     wait_until("again in place", lambda: w.first_after(t0))
@@ -240,12 +240,12 @@ def test_second_death_within_a_minute_moves_the_primary(kube, cluster, writer):
     os.kill(a.postmaster(), signal.SIGKILL)
     new = lead(pods, not_this=a)
     t1 = boot_ms()
-    wait_until("writes again", lambda: w.first_after(t1), 60)
+    wait_until("writes again", lambda: w.first_after(t1))
     w.stop()
     print(f"gap {w.gap_ms(t0)} ms")
     assert spec(kube)["leaseTransitions"] == 2
     no_overlap(w)
-    wait_until("the other follows", lambda: streaming(new) >= 1, 60)
+    wait_until("the other follows", lambda: streaming(new) >= 1)
 
 
 @pytest.mark.parametrize("who", ["postmaster", "all"])
@@ -259,7 +259,7 @@ def test_frozen_postgresql(kube, cluster, writer, who):
         os.kill(a.postmaster(), signal.SIGSTOP)
     new = lead(pods, not_this=a)
     t1 = boot_ms()
-    wait_until("writes again", lambda: w.first_after(t1), 60)
+    wait_until("writes again", lambda: w.first_after(t1))
     w.stop()
     print(f"gap {w.gap_ms(t0)} ms, other leads after {t1 - t0} ms")
     assert t1 - t0 < 50000  # the lease is of 60 s, and was renewed all the time
@@ -298,7 +298,7 @@ def test_frozen_sidecar_is_replaced_and_thaws_without_harm(kube, cluster, writer
     a.sidecar.send_signal(signal.SIGSTOP)
     new = lead(pods, not_this=a)
     t1 = boot_ms()
-    wait_until("writes again", lambda: w.first_after(t1), 60)
+    wait_until("writes again", lambda: w.first_after(t1))
     taken = spec(kube)["leaseTransitions"]
     a.sidecar.send_signal(signal.SIGCONT)
     a.wait_ready("replica")  # it knows
@@ -319,7 +319,7 @@ def test_nobody_leads_while_the_api_is_away_then_one(kube, cluster):
     kube.away = False
     new = lead(pods, not_this=a)
     assert holder(kube) == new.name
-    wait_until("the other follows", lambda: streaming(new) == 1, 60)
+    wait_until("the other follows", lambda: streaming(new) == 1)
 
 
 def test_lease_taken_by_an_outsider_who_vanishes(kube, cluster):
@@ -357,7 +357,7 @@ def test_all_restart_at_once(kube, cluster, writer):
     for p in pods:
         p.launch()
     new = lead(pods, timeout=90)
-    wait_until("all follow", lambda: streaming(new) == 2, 60)
+    wait_until("all follow", lambda: streaming(new) == 2)
     w.stop()
     check_rows(w, new)
     assert all("clone.started" not in p.sidecar_log().split("asked to end")[-1] for p in pods)
@@ -367,9 +367,9 @@ def test_promoted_by_hand(kube, cluster):
     a, b = cluster(2)
     with contextlib.suppress(psycopg2.OperationalError):  # it may be stopped before it has answered
         b.query("select pg_promote(false)")
-    wait_until("it is stopped", lambda: "somebody promoted" in b.log() and not writable(b), 40)
+    wait_until("it is stopped", lambda: "somebody promoted" in b.log() and not writable(b))
     assert holder(kube) == a.name and spec(kube)["leaseTransitions"] == 1
-    wait_until("it follows again", lambda: streaming(a) == 1, 60)
+    wait_until("it follows again", lambda: streaming(a) == 1)
     assert a.ready("primary")
 
 
@@ -389,7 +389,7 @@ def test_paused(kube, cluster):
     kube.edit_lease(LEASE, {"metadata": {"annotations": {
         "pg-swarm.io/paused": '{"by":"anna","operation":"op-1"}'}}})
     a.stop_pod()
-    wait_until("it says why", lambda: "paused" in b.readyz()[1], 40)
+    wait_until("it says why", lambda: "paused" in b.readyz()[1])
     assert not writable(b) and spec(kube)["leaseTransitions"] == 1
     kube.edit_lease(LEASE, {"metadata": {"annotations": {"pg-swarm.io/paused": None}}})
     b.wait_ready("primary")
@@ -426,14 +426,14 @@ def test_launcher_that_stands_still(cluster):
     a, b = cluster(2)
     a.proc.send_signal(signal.SIGSTOP)
     try:
-        wait_until("it is told", lambda: "kind=launcher.silent" in a.sidecar_log(), 60)
+        wait_until("it is told", lambda: "kind=launcher.silent" in a.sidecar_log())
         assert writable(a) and not writable(b)
     finally:
         a.proc.send_signal(signal.SIGCONT)
     # It looks at the clock first: its permit is long over, so it stops PostgreSQL, whatever has come meanwhile.
-    wait_until("it is told again", lambda: "kind=launcher.answers" in a.sidecar_log(), 60)
+    wait_until("it is told again", lambda: "kind=launcher.answers" in a.sidecar_log())
     assert a.sidecar_log().count("kind=launcher.silent") == 1
-    wait_until("one leads", lambda: [writable(p) for p in (a, b)].count(True) == 1, 60)
+    wait_until("one leads", lambda: [writable(p) for p in (a, b)].count(True) == 1)
 
 
 def test_forced_failover(kube, cluster):

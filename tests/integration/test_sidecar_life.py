@@ -56,7 +56,7 @@ def test_three_members_form_a_cluster(kube, cluster):
         [("member_1", True), ("member_2", True)]
     # At rest: the holder renews, and nobody else writes anything.
     n = len(kube.writes)
-    wait_until("three renewals", lambda: len(kube.writes) >= n + 3, 40)
+    wait_until("three renewals", lambda: len(kube.writes) >= n + 3)
     assert set(kube.writes[n:]) == {("PUT", "leases", LEASE)}
     for p in (a, b, c):
         assert p.PASSWORD not in p.sidecar_log() and p.REPL_PASSWORD not in p.sidecar_log()
@@ -102,7 +102,7 @@ def test_postmaster_crash_restarts_in_place(kube, cluster):
     pid = int(open(f"{a.pgdata}/postmaster.pid").readline())
     os.kill(pid, signal.SIGKILL)
     wait_until("writable again", lambda: a.accepts() and not a.query(
-        "select pg_is_in_recovery()")[0][0], 40)
+        "select pg_is_in_recovery()")[0][0])
     a.wait_ready("primary")
     wait_until("streaming again", lambda: streaming(a) == 1)
     assert a.query("select count(*) from t") == [(1,)]
@@ -276,7 +276,7 @@ def outage(kube, pods, seconds):
     """The API goes, and whoever leads still writes after so long; it is returned. Who stands still for a second may be
     vouched for no more, and stops, which is no fault: then once more."""
     for _ in range(4):
-        a = wait_until("one leads", lambda: next((p for p in pods if p.ready("primary")), None), 60)
+        a = wait_until("one leads", lambda: next((p for p in pods if p.ready("primary")), None))
         stands(kube, sorted(pods, key=lambda p: p is not a))
         started = a.query("select pg_postmaster_start_time()")
         expired = a.log().count("the permit ran out")
@@ -346,7 +346,7 @@ def test_small_at_rest(kube, cluster):
     for p in (a, b):
         wait_until("settled", lambda p=p: time.clock_gettime(time.CLOCK_BOOTTIME) - float(
             open(f"/proc/{p.sidecar.pid}/stat").read().rsplit(")")[1].split()[19])
-            / os.sysconf("SC_CLK_TCK") > 7, 20)
+            / os.sysconf("SC_CLK_TCK") > 7)
         print(f"{p.name}: sidecar resident {p.rss_kib()} KiB")
         if "release" in os.environ.get("PGSWARM_BIN", "release"):
             wait_until("small", lambda p=p: p.rss_kib() <= 6 * 1024, 90)  # it gives back what its start took: at 5 s, and every minute

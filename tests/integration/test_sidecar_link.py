@@ -189,7 +189,7 @@ def test_tls_and_a_satellite_that_comes_late(kube, made):
         a.wait_ready("primary")  # nothing of the cluster needs the satellite
         sat = FakeSatellite(ca, port)
         made.append(sat)
-        wait_until("connected", lambda: sat.of("health"), 60)
+        wait_until("connected", lambda: sat.of("health"))
         wait_until("events that waited for the satellite", lambda: sat.events("lease.acquired"))
 
 
@@ -203,7 +203,7 @@ def test_a_satellite_that_was_away_for_long_is_soon_told(kube, made):
     wait_until("ten attempts", lambda: len(waits()) >= 10, 150)
     assert max(waits()) <= 5000
     made.append(sat := FakeSatellite(port=port))
-    wait_until("its events", lambda: sat.events("lease.acquired"), 40)
+    wait_until("its events", lambda: sat.events("lease.acquired"))
 
 
 def test_a_connection_that_is_dead_is_left(kube, made):
@@ -216,18 +216,18 @@ def test_a_connection_that_is_dead_is_left(kube, made):
     a.wait_ready("primary")
     wait_until("connected", lambda: sat.events("lease.acquired"))
     beats = len(sat.of("heartbeat"))
-    wait_until("a heartbeat behind it", lambda: len(sat.of("heartbeat")) > beats, 40)
+    wait_until("a heartbeat behind it", lambda: len(sat.of("heartbeat")) > beats)
     sat.ask("behind", status=pb.sidecar.Status())  # so the answer to the heartbeat has come
     n, streams = proxy.accepted, sat.streams
     proxy.deaf = True
     a.write_config("work_mem = '5MB'")
     wait_until("something to tell", lambda: "kind=config.reloaded" in a.sidecar_log())
     assert not sat.events("config.reloaded")
-    wait_until("another connection", lambda: proxy.accepted > n, 60)
-    wait_until("and another, for that one is deaf too", lambda: proxy.accepted >= n + 2, 60)
+    wait_until("another connection", lambda: proxy.accepted > n)
+    wait_until("and another, for that one is deaf too", lambda: proxy.accepted >= n + 2)
     proxy.deaf = False
     health = len(sat.of("health"))
-    wait_until("another stream", lambda: sat.streams > streams and len(sat.of("health")) > health, 60)
+    wait_until("another stream", lambda: sat.streams > streams and len(sat.of("health")) > health)
     wait_until("what the dead connection swallowed", lambda: sat.events("config.reloaded"))
     assert len(sat.events("lease.acquired")) == 1, "what was answered is not said again"
     assert "stream=up" in a.sidecar_log() and "stream=opening" in a.sidecar_log()
@@ -245,7 +245,7 @@ def test_untrusted_satellite_gets_nothing(kube, made):
         made.append(a)
         a.launch()
         a.wait_ready("primary")
-        wait_until("two attempts", lambda: a.sidecar_log().count("the stream ended") >= 2, 60)
+        wait_until("two attempts", lambda: a.sidecar_log().count("the stream ended") >= 2)
         assert not sat.meta and "t0ken" not in a.sidecar_log()
 
 
@@ -256,5 +256,5 @@ def test_refused_token_is_tried_again_slowly(kube, made):
     made.append(a)
     a.launch()
     a.wait_ready("primary")
-    wait_until("two attempts", lambda: len(sat.meta) >= 2, 60)
+    wait_until("two attempts", lambda: len(sat.meta) >= 2)
     assert "no such cluster" in a.sidecar_log()

@@ -149,7 +149,7 @@ def test_an_operation_that_nobody_drives_is_undone(one):
         r = status(one, "op1")
         assert not r.running and r.fence_operation == "op1"
         time.sleep(0.2)  # poll
-    wait_until("made whole by itself", lambda: not refused(one) and one.accepts(), 60)
+    wait_until("made whole by itself", lambda: not refused(one) and one.accepts())
     wait_until("that is told", lambda: not status(one).is_fenced)
     assert running(one).lease_epoch == 1
     assert one.sat.events("operation.given_back")
