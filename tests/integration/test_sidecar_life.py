@@ -90,7 +90,7 @@ def test_frozen_sidecar_too(kube, cluster):
     (a,) = cluster(1, LEASE_SECONDS="9")
     t0 = time.time()
     a.sidecar.send_signal(signal.SIGSTOP)
-    wait_until("PostgreSQL is down", lambda: not a.processes())
+    wait_until("PostgreSQL is down", lambda: not a.processes() and "PostgreSQL ended" in a.log())
     assert said_at(a.log(), "PostgreSQL ended") - t0 < 9  # within the lease
     a.sidecar.send_signal(signal.SIGCONT)
     a.wait_ready("primary")
