@@ -240,11 +240,12 @@ def test_the_reason_for_not_staying_up_is_told(kube, cluster):
 
 def test_slow_shutdown_keeps_its_permit(kube, cluster):
     a, b = cluster(2, launch=False, LEASE_SECONDS="12")
+    b.write_config("wal_receiver_timeout = 60s")  # of its birth: a receiver may be late to hear of another
+    b.chown()
     for p in (a, b):
         p.launch(PGSWARM_STOP_GRACE_SECONDS="60")  # the test ends the shutdown, not its patience
     stands(kube, [a, b])
-    b.write_config("wal_receiver_timeout = 60s")
-    wait_until("a patient receiver", lambda: b.query("show wal_receiver_timeout") == [("1min",)])
+    assert b.query("show wal_receiver_timeout") == [("1min",)]
     walreceiver = wait_until("it streams", lambda: b.query("select pid from pg_stat_wal_receiver where status = 'streaming'"))[0][0]
     os.kill(walreceiver, signal.SIGSTOP)  # a fast shutdown waits until the standby has everything
     a.query("create table t as select generate_series(1, 10000) x")
@@ -257,6 +258,20 @@ def test_slow_shutdown_keeps_its_permit(kube, cluster):
     assert a.proc.wait(60) == 0 and a.sidecar.wait(60) == 0
     assert "the permit ran out" not in a.log() and "database system is shut down" in a.log()
     wait_until("replayed", lambda: b.look("select count(*) from t") == [(10000,)])
+
+
+def test_a_pod_that_ends_while_its_launcher_stands_still(kube, cluster):
+    """The sidecar would leave the lease to run out, if it took the silence for an end of its own only."""
+    (a,) = cluster(1, LEASE_SECONDS="60")
+    a.proc.send_signal(signal.SIGSTOP)
+    for p in (a.sidecar, a.proc):
+        p.send_signal(signal.SIGTERM)
+    asked = time.monotonic()
+    wait_until("it has stood still for long", lambda: time.monotonic() > asked + 5)
+    assert a.sidecar.poll() is None
+    a.proc.send_signal(signal.SIGCONT)
+    assert a.proc.wait(70) == 0 and a.sidecar.wait(70) == 0
+    assert spec(kube)["holderIdentity"] == ""
 
 
 def test_short_outage_of_the_api_is_no_event(kube, cluster):

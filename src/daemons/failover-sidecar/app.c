@@ -26,16 +26,29 @@ typedef struct App {
     SigWatch *term, *intr;
     Timer *settle, *ending, *catch_up;
     uint64_t alone_at, give_up_at; /* loop time */
+    bool asked, answered;          /* the launcher, once alone_at is over */
 } App;
 
+static void on_asked(void *ctx, const Error *err)
+{
+    App *app = ctx;
+    (void)err; /* a launcher that is gone has nothing to end any more */
+    app->answered = true;
+}
+
 /* When the whole pod ends, the launcher shuts PostgreSQL down; until that is done its permit must
- * be extended, and then the lease let go. When only we end, PostgreSQL goes on without us. */
+ * be extended, and then the lease let go. When only we end, PostgreSQL goes on without us: that is
+ * the launcher's to say, and time alone does not. It, or we, may have stood still. */
 static void on_ending(void *ctx)
 {
     App *app = ctx;
     uint64_t now = loop_now(app->loop);
+    if (now >= app->alone_at && !app->asked) {
+        app->asked = true;
+        launcher_call(member_launcher(app->member), &(LpMsg){.type = LP_STATUS}, on_asked, app);
+    }
     bool through =
-        !member_is_ending(app->member) && (now >= app->alone_at || member_pod_ends(app->member));
+        !member_is_ending(app->member) && (app->answered || member_pod_ends(app->member));
     if (through || now >= app->give_up_at)
         loop_stop(app->loop);
 }
