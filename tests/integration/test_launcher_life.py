@@ -341,7 +341,7 @@ def test_reload_right_after_the_start_does_not_end_it(nodes):
     """PostgreSQL that was just begun has no handlers yet: SIGHUP would be its end."""
     n = nodes()
     n.initdb()
-    n.client.call(START, role=PRIMARY, epoch=1, deadline=boot_ms() + 60000)
+    n.client.call(START, role=PRIMARY, epoch=1, deadline=boot_ms() + PERMIT_MS)
     n.write_config("work_mem = 7MB")
     for _ in range(20):
         n.client.call(RELOAD)
