@@ -53,14 +53,18 @@ static ErrCode fill_kill(Sandbox *s, cJSON *req, const FaultWhere *w, Error *err
     return fill_signal(s, req, w, err);
 }
 
-/* SIGKILL to a process of the sandbox itself, as when its machine loses power. */
-static int kill_daemon(Cli *c, const char *what, pid_t pid)
+/* SIGKILL to a process of the sandbox itself, as when its machine loses power. Dead when we return:
+ * whoever brings it back at once must not find it. */
+static int kill_daemon(Cli *c, const char *what, const char *pid_file)
 {
     Error err;
+    pid_t pid = pid_file ? daemon_pid(pid_file) : 0;
     if (!pid || kill(pid, SIGKILL) < 0) {
         err_set(&err, ERR_NOT_FOUND, "%s does not run", what);
         return cli_fail(c, &err);
     }
+    while (daemon_pid(pid_file))
+        pause_ms(LOOK_EVERY_MS);
     cli_say(c, "%s was killed; `swarmctl sandbox up` brings it back", what);
     return 0;
 }
@@ -128,9 +132,10 @@ static int kill_run(Cli *c)
     if (sandbox_open(c, false, &s, &err))
         return cli_fail(c, &err);
     if (cli_flag(c, "central"))
-        return kill_daemon(c, "central", daemon_pid(sandbox_path(&s, "central/central.pid")));
+        return kill_daemon(c, "central", sandbox_path(&s, "central/central.pid"));
     const Site *found = site_find(&s, name);
-    return kill_daemon(c, arena_printf(c->arena, "site %s", name), found ? site_pid(&s, found) : 0);
+    return kill_daemon(c, arena_printf(c->arena, "site %s", name),
+                       found ? arena_printf(c->arena, "%s/process.pid", found->dir) : NULL);
 }
 
 static int stop_run(Cli *c)

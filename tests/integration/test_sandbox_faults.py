@@ -385,7 +385,7 @@ def test_only_admins_make_faults(box):
 
 def test_kill_of_the_site_and_up_again(box):
     box.ctl("sandbox", "kill", "--site", SITE)
+    assert box.ctl("sandbox", "status", check=False).returncode == 1
     wait_until("nothing answers", lambda: box.agent(0, "pid", 1) is None)
-    wait_until("it shows", lambda: box.ctl("sandbox", "status", check=False).returncode == 1)
     box.ctl("sandbox", "up")
     box.wait_agents()
