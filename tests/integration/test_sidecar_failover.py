@@ -99,7 +99,8 @@ class Writer(threading.Thread):
 
     def stop(self):
         self.over = True
-        self.join(10)
+        self.join(60)
+        assert not self.is_alive(), "what it is told from here on would be missed"
 
     def gap_ms(self, since):
         """The longest time without an acknowledgement that ends after `since`."""
