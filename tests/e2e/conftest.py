@@ -34,7 +34,7 @@ def chain(sandbox):
                     "--cluster-name", "new-pg")
         names.append("new-pg@edge-a")
     try:
-        sandbox.ctl("cluster", "wait", *names, "--timeout", "150s")
+        sandbox.ctl("cluster", "wait", *names, "--timeout", "240s")
     except AssertionError:
         print(sandbox.ctl("cluster", "list", "-o", "wide", check=False).stdout)
         for site in ("edge-a", "edge-b"):

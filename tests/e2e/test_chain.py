@@ -136,7 +136,7 @@ def test_refusal_is_shown_and_heals(sandbox, chain):
     wait_until("the other one runs", lambda: sandbox.cluster("prod-pg@edge-b")["state"] == "running")
     sandbox.ctl("rule", "delete", "nostore", "--yes")
     sandbox.ctl("cluster", "delete", "refused-pg@edge-b", "--confirm", "refused-pg")
-    sandbox.ctl("cluster", "wait", "refused-pg@edge-b", "--for", "deleted", "--timeout", "150s")
+    sandbox.ctl("cluster", "wait", "refused-pg@edge-b", "--for", "deleted", "--timeout", "240s")
 
 
 def test_drift_is_repaired(sandbox, chain):
@@ -200,7 +200,7 @@ def test_central_killed_and_back(sandbox, chain):
     sandbox.ctl("sandbox", "up")
     wait_until("both satellites connected", lambda: all(
         s["connected"] for s in sandbox.json("satellite", "list")["items"] if s["state"] == "approved"), 90)
-    sandbox.ctl("cluster", "wait", *chain, "--timeout", "150s")
+    sandbox.ctl("cluster", "wait", *chain, "--timeout", "240s")
 
 
 def test_delete_while_the_satellite_is_down(sandbox, chain):
@@ -208,7 +208,7 @@ def test_delete_while_the_satellite_is_down(sandbox, chain):
                 "storage.size=1Gi")
     sandbox.ctl("rule", "create", "gone", "--profile", "gone", "-l", "region=eu-north", "-n", "other", "--cluster-name",
                 "gone-pg")
-    sandbox.ctl("cluster", "wait", "gone-pg@edge-b", "--timeout", "150s")
+    sandbox.ctl("cluster", "wait", "gone-pg@edge-b", "--timeout", "240s")
     deploy = ["-n", "pgswarm-system", "scale", "deployment", "pg-swarm-satellite", "--replicas"]
     sandbox.kubectl("edge-b", *deploy, "0")
     wait_until("edge-b offline", lambda: not next(
@@ -217,10 +217,10 @@ def test_delete_while_the_satellite_is_down(sandbox, chain):
     sandbox.ctl("cluster", "delete", "gone-pg@edge-b", "--confirm", "gone-pg")
     assert sandbox.cluster("gone-pg@edge-b")["state"] == "deleting"
     sandbox.kubectl("edge-b", *deploy, "1")
-    sandbox.ctl("cluster", "wait", "gone-pg@edge-b", "--for", "deleted", "--timeout", "150s")
+    sandbox.ctl("cluster", "wait", "gone-pg@edge-b", "--for", "deleted", "--timeout", "240s")
     wait_until("nothing left of it", lambda: "gone-pg" not in sandbox.kubectl(
         "edge-b", "-n", "other", "get", "statefulset,svc,secret,configmap,pvc,lease,pods", "-o", "name").stdout, 90)
-    sandbox.ctl("cluster", "wait", "prod-pg@edge-b", "--timeout", "150s")
+    sandbox.ctl("cluster", "wait", "prod-pg@edge-b", "--timeout", "240s")
 
 
 def test_sandbox_process_killed_and_back(sandbox, chain):
@@ -229,4 +229,4 @@ def test_sandbox_process_killed_and_back(sandbox, chain):
     sandbox.ctl("sandbox", "up")
     wait_until("the row after the restart of the whole site",
                lambda: sandbox.psql("prod-pg@edge-b", "select id from kept limit 1", check=False) == "7", 150)
-    sandbox.ctl("cluster", "wait", "prod-pg@edge-b", "--timeout", "150s")
+    sandbox.ctl("cluster", "wait", "prod-pg@edge-b", "--timeout", "240s")

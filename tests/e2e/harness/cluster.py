@@ -198,7 +198,7 @@ cluster_name: {name}
 """
 
 
-def create(sandbox, name, topology, seconds=90):
+def create(sandbox, name, topology, seconds=180):
     """A cluster of this topology at edge-a, streaming. What it waits for, `swarmctl cluster wait` waits for too."""
     values = dict(topology, name=name, topology=" ".join(f"{k}={v}" for k, v in topology.items()))
     values["failover"] = "true" if topology["failover"] == "on" else "false"

@@ -41,7 +41,7 @@ class Sandbox:
                         XDG_STATE_HOME=f"{self.folder}/xdg-state")
         self.env.setdefault("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))
 
-    def run(self, *argv, check=True, stdin=None, env=None, timeout=180):
+    def run(self, *argv, check=True, stdin=None, env=None, timeout=300):
         try:
             p = subprocess.run(argv, env=env or self.env, input=stdin, capture_output=True, text=True, timeout=timeout)
         except subprocess.TimeoutExpired as e:
