@@ -1,8 +1,12 @@
 """How a satellite becomes a known one, and what an unknown one gets: nothing. Over TLS, with stock grpcio."""
+import shutil
+import subprocess
+import tempfile
+
 import grpc
 import pytest
 
-from central_util import Central, Postgres, Rest, Satellite, Stream, pb, wait_until
+from central_util import BIN, PASSWORD, Central, Postgres, Rest, Satellite, Stream, pb, wait_until
 
 R = pb.registration
 
@@ -35,6 +39,32 @@ def test_init_is_idempotent(central):
     with open(f"{central.dir}/token", encoding="ascii") as f:
         assert f.read() == token
     assert central.admin().get("/api/v1/auth/whoami")["role"] == "admin"
+
+
+@pytest.mark.parametrize("machines", [1, 2])
+def test_inits_at_once(postgres, machines):
+    """One whose caller was killed goes on beside the next; two pods of central may begin together, with the same key."""
+    first = Central(postgres.database(), folder=tempfile.mkdtemp(prefix="pgs-central-"))
+    folders = [first.dir] + [tempfile.mkdtemp(prefix="pgs-central-") for _ in range(machines - 1)]
+    try:
+        for folder in folders:
+            with open(f"{folder}/password", "w", encoding="ascii") as f:
+                f.write(PASSWORD + "\n")
+            if machines > 1:
+                with open(f"{folder}/key", "w", encoding="ascii") as f:
+                    f.write("ab" * 32 + "\n")
+        at_once = [subprocess.Popen([f"{BIN}/pg-swarm-central", "init", "--admin", "ann", "--password-file", f"{d}/password",
+                                     "--ca-out", f"{d}/ca.crt", "--token-out", f"{d}/token"],
+                                    env=dict(first.env, PGSWARM_KEY_FILE=f"{d}/key"), stdout=subprocess.PIPE,
+                                    stderr=subprocess.STDOUT, text=True) for d in folders for _ in range(4 // machines)]
+        said = [p.communicate(timeout=120)[0] for p in at_once]
+        assert [p.returncode for p in at_once] == [0] * 4, said
+        assert len({open(f"{d}/ca.crt", encoding="ascii").read() for d in folders}) == 1
+        assert sum("admin ann made" in text for text in said) == 1, said
+        assert "is there already" in first.init().stdout
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder)
 
 
 def test_another_key_file_is_refused(central, postgres):

@@ -47,17 +47,29 @@ static size_t as_pg_user(Sandbox *s, const char **argv, Error *err)
     return sizeof head / sizeof *head;
 }
 
+/* What runs that were killed have left, which nobody has used yet. An initdb of theirs may still be
+ * at it: so each run has a folder of its own, and what cannot be removed now is so later. */
+static void clear_unused(Sandbox *s, const char *data)
+{
+    glob_t g = {0};
+    Error ignored;
+    if (glob(arena_printf(s->c->arena, "%s.new*", data), 0, NULL, &g) == 0)
+        for (size_t i = 0; i < g.gl_pathc; i++) {
+            const char *const rm[] = {"rm", "-rf", g.gl_pathv[i], NULL};
+            if (run_logged(s, sandbox_path(s, "central/initdb.log"), rm, NULL, &ignored))
+                continue;
+        }
+    globfree(&g);
+}
+
 static ErrCode run_initdb(Sandbox *s, const char *bindir, Error *err)
 {
     const char *data = sandbox_path(s, "central/pgdata"),
-               *fresh = sandbox_path(s, "central/pgdata.new");
+               *fresh = arena_printf(s->c->arena, "%s.new.%d", data, (int)getpid());
     const char *argv[ARGS_MAX] = {0};
+    clear_unused(s, data);
     if (file_exists(data))
         return ERR_OK;
-    /* A run that was killed left pgdata.new, which nobody has used yet. */
-    const char *const clear[] = {"rm", "-rf", fresh, NULL};
-    if (run_logged(s, sandbox_path(s, "central/initdb.log"), clear, NULL, err))
-        return err->code;
     size_t n = as_pg_user(s, argv, err);
     const char *const tail[] = {arena_printf(s->c->arena, "%s/initdb", bindir),
                                 "-D",

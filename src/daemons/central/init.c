@@ -7,8 +7,11 @@
 #include "store/users.h"
 #include "svc/auth.h"
 #include "svc/password.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 enum { DATABASE_WAIT_MS = 30000 };
@@ -94,8 +97,16 @@ static ErrCode ensure_admin(Init *in, Error *err)
     }
     UserRow row = {.api = {.name = cfg->admin, .role = "admin"}, .password_hash = in->hash};
     user_create(in->app, NULL, in->arena, &row, on_user, in);
-    if (await(in, err))
-        return err->code;
+    Error why;
+    if (await(in, &why)) {
+        if (why.code != ERR_EXISTS)
+            return err_copy(err, &why);
+        user_find(in->app, in->arena, cfg->admin, on_user, in); /* another machine was faster */
+        if (await(in, err))
+            return err->code;
+        printf("admin %s is there already\n", cfg->admin);
+        return ERR_OK;
+    }
     printf("admin %s made%s\n", cfg->admin, *in->hash ? "" : ", without a password");
     return ERR_OK;
 }
@@ -163,14 +174,33 @@ static ErrCode init_steps(Init *in, Error *err)
     return *cfg->token_out ? ensure_token(in, err) : ERR_OK;
 }
 
+/* Two inits of one machine make the same files, one may have outlived who started it: the second
+ * waits for the first. The lock ends with the descriptor. */
+static int wait_for_others(Arena *a, const char *key_file)
+{
+    const char *slash = strrchr(key_file, '/'), *dir = slash ? "/" : ".";
+    Error ignored;
+    if (slash && slash != key_file)
+        dir = arena_strndup(a, key_file, (size_t)(slash - key_file));
+    int fd = file_mkdirs(dir, 0700, &ignored) ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (fd >= 0 && flock(fd, LOCK_EX) && errno == EINTR)
+        ;
+    return fd;
+}
+
 ErrCode init_run(const Config *cfg, Error *err)
 {
     AUTO_ARENA a = arena_new();
     Init in = {.arena = a};
-    if (app_open(cfg, true, DATABASE_WAIT_MS, &in.app, err))
-        return err->code;
-    ErrCode rc = init_steps(&in, err);
-    app_free(in.app);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what went wrong stands behind what was done */
+    int lock = wait_for_others(a, cfg->key_file);
+    ErrCode rc = app_open(cfg, true, DATABASE_WAIT_MS, &in.app, err);
+    if (!rc) {
+        rc = init_steps(&in, err);
+        app_free(in.app);
+    }
+    if (lock >= 0)
+        close(lock);
     return rc;
 }
 
