@@ -93,14 +93,14 @@ def test_refusal_is_kept_with_its_reason(central, sat):
     st.close()
 
 
-# The first UPDATE of a cluster naps before it looks at any row; `ended` counts those that came through.
+# The first UPDATE naps before it looks at any row; `ended` counts those that came through.
 NAP = """CREATE SEQUENCE begun; CREATE SEQUENCE ended;
 CREATE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   IF TG_WHEN = 'AFTER' THEN PERFORM nextval('ended');
   ELSIF nextval('begun') = 1 THEN PERFORM pg_sleep(1.5); END IF;
   RETURN NULL; END $$;
-CREATE TRIGGER nap BEFORE UPDATE ON clusters EXECUTE FUNCTION nap();
-CREATE TRIGGER woke AFTER UPDATE ON clusters EXECUTE FUNCTION nap();"""
+CREATE TRIGGER nap BEFORE UPDATE {0} EXECUTE FUNCTION nap();
+CREATE TRIGGER woke AFTER UPDATE {0} EXECUTE FUNCTION nap();"""
 
 
 def ended(central):
@@ -109,7 +109,7 @@ def ended(central):
 
 @pytest.fixture
 def nap(central):
-    yield lambda: central.sql(NAP)
+    yield lambda what="ON clusters": central.sql(NAP.format(what))
     central.sql("DROP FUNCTION IF EXISTS nap CASCADE; DROP SEQUENCE IF EXISTS begun, ended")
 
 
@@ -142,6 +142,16 @@ def test_what_hello_says_does_not_overtake_an_acknowledgement(central, sat, nap)
     wait_until("both are stored", lambda: ended(central) == 2)
     central.sql("LOCK TABLE clusters IN SHARE MODE")
     assert row(central, cid)[:3] == ("applied", v2, v2)
+    st.close()
+
+
+def test_the_last_list_of_storage_classes_is_the_one_that_stays(central, sat, nap):
+    nap("OF storage_classes ON satellites")
+    st = sat.connect(storage_classes=[S.StorageClass(name="old", provisioner="p")])
+    st.send(storage_classes=S.StorageClassReport(classes=[S.StorageClass(name="new", provisioner="p")]))
+    wait_until("both are stored", lambda: ended(central) == 2)
+    central.sql("LOCK TABLE satellites IN SHARE MODE")  # and their transactions are over
+    assert [c["name"] for c in central.admin().get(f"/api/v1/satellites/{sat.name}")["storage_classes"]] == ["new"]
     st.close()
 
 

@@ -35,6 +35,9 @@ typedef struct Session {
     bool note_due, storing;           /* it is the next to be stored; something is being stored */
     struct Acking *acks, **acks_tail; /* acknowledgements that wait for what is being stored */
     size_t n_acks;
+    /* storage classes of the site, as JSON: not stored yet, or NULL */
+    char *classes;
+    bool classes_storing;
     EventQueue events;
     /* operations of this site */
     Map *orders; /* operation id -> OrderSeen, what went down and came back on this stream */

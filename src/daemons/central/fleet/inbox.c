@@ -3,10 +3,40 @@
 #include "core/log.h"
 #include "fleet/fleet_priv.h"
 #include "store/store.h"
+#include <stdlib.h>
 
 typedef void (*InboxFn)(Session *x, Arena *a, const SatelliteUp *m);
 
-static void storage_classes(Session *x, Arena *a, const ObjList *list)
+/* One list of classes is stored at a time, and then the newest one: statements of two connections
+ * may overtake each other, and the last one said must be the last one stored. */
+static void store_classes(Session *x);
+
+static void classes_stored(void *ctx, const Error *err, PgResult *r)
+{
+    Session *x = ctx;
+    (void)err;
+    (void)r;
+    x->classes_storing = false;
+    store_classes(x);
+    session_unref(x);
+}
+
+static void store_classes(Session *x)
+{
+    if (!x->classes || x->classes_storing)
+        return;
+    char *list = x->classes;
+    x->classes = NULL;
+    x->classes_storing = true;
+    session_ref(x);
+    pg_query(x->f->app->writers,
+             "UPDATE satellites SET storage_classes = $2, row_version = row_version + 1 WHERE"
+             " id = $1 AND storage_classes <> $2::jsonb",
+             PG_PARAMS(pg_text(x->id), pg_text(list)), classes_stored, x);
+    free(list);
+}
+
+static void storage_classes(Session *x, const ObjList *list)
 {
     AUTO_STRBUF b = {0};
     JsonOut j = json_out(&b);
@@ -19,16 +49,15 @@ static void storage_classes(Session *x, Arena *a, const ObjList *list)
         fields_encode(&j, &schema_STORAGE_CLASS, &out);
     }
     json_arr_end(&j);
-    (void)a;
-    pg_query(x->f->app->writers,
-             "UPDATE satellites SET storage_classes = $2, row_version = row_version + 1 WHERE"
-             " id = $1 AND storage_classes <> $2::jsonb",
-             PG_PARAMS(pg_text(x->id), pg_text(strbuf_str(&b))), NULL, NULL);
+    free(x->classes);
+    x->classes = xstrdup(strbuf_str(&b));
+    store_classes(x);
 }
 
 static void on_hello(Session *x, Arena *a, const SatelliteUp *m)
 {
     const Hello *h = &m->hello;
+    (void)a;
     if (x->state == SESSION_LIVE) {
         session_end(x, GRPC_INVALID_ARGUMENT, "hello is said once");
         return;
@@ -45,7 +74,7 @@ static void on_hello(Session *x, Arena *a, const SatelliteUp *m)
              PG_PARAMS(pg_text(x->id), pg_text(h->version), pg_text(h->kubernetes_version)), NULL,
              NULL);
     if (h->storage_classes.n)
-        storage_classes(x, a, &h->storage_classes);
+        storage_classes(x, &h->storage_classes);
     /* Where we are: a site that lost count goes on behind this. */
     if (x->events.last) {
         SatelliteDown ack = {.id = "", .kind = DOWN_EVENT_ACK, .event_sequence = x->events.last};
@@ -104,7 +133,8 @@ static void on_config_ack(Session *x, Arena *a, const SatelliteUp *m)
 
 static void on_storage_classes(Session *x, Arena *a, const SatelliteUp *m)
 {
-    storage_classes(x, a, &m->storage_classes);
+    (void)a;
+    storage_classes(x, &m->storage_classes);
 }
 
 static void on_log(Session *x, Arena *a, const SatelliteUp *m)

@@ -29,6 +29,7 @@ void session_unref(Session *x)
     outbox_free(x);
     orders_free(x);
     map_free(x->questions);
+    free(x->classes);
     free(x);
 }
 
