@@ -107,9 +107,9 @@ class World:
                 return "precondition", f"not so: {o.lsn}"
             self.holder, self.epoch, self.handover, self.held = to, self.epoch + 1, op, False
             if not self.nudged:
-                threading.Thread(target=self.take_over, args=(i, to)).start()
+                self.change_over(i, to)
         elif kind == "promote" and self.nudged and self.state[i] != "primary":
-            threading.Thread(target=self.take_over, args=(self.state.index("stopped"), i)).start()
+            self.change_over(self.state.index("stopped"), i)
         elif kind == "restart":
             self.started[i] += 1
         elif kind in ("pause", "resume"):
@@ -117,8 +117,14 @@ class World:
         elif kind == "failover" and not o.cancel:
             to = int(o.to.rsplit("-", 1)[1]) if o.to else 1
             old, self.holder, self.epoch = self.holder, to, self.epoch + 1
-            threading.Thread(target=self.take_over, args=(old, to)).start()
+            self.change_over(old, to)
         return None
+
+    def change_over(self, old, to):
+        """A moment later, as elections do; over before the world is."""
+        t = threading.Thread(target=self.take_over, args=(old, to))
+        self.threads.append(t)
+        t.start()
 
     def take_over(self, old, to):
         with self.lock:
@@ -159,8 +165,8 @@ class World:
 
     def close(self):
         self.stop = True
-        for t in self.threads:
-            t.join(10)
+        for t in self.threads:  # the first three may add to them until they end
+            t.join(60)
 
 
 def send_id(self, ident, r):
