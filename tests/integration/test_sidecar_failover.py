@@ -268,6 +268,21 @@ def test_frozen_postgresql(kube, cluster, writer, who):
     assert spec(kube)["leaseTransitions"] == 2
 
 
+def test_a_new_primary_that_freezes_at_once_is_replaced_too(kube, cluster):
+    """Who follows it is known when they come, not by the next look at all figures."""
+    pods = a, b, c = cluster(3, HEALTH_INTERVAL_SECONDS="300", LEASE_SECONDS="60", DURABILITY="available")
+    for p in pods:
+        p.write_config("log_replication_commands = on\nlog_statement = all")
+    wait_until("all is logged", lambda: all(p.query("show log_statement") == [("all",)] for p in pods))
+    a.freeze()
+    new = lead(pods, not_this=a)
+    wait_until("followed", lambda: streaming(new) >= 1)
+    wait_until("it was asked who follows", lambda: "wal_buffers_full" in new.log().rpartition("START_REPLICATION")[2])
+    new.freeze()
+    lead(pods, not_this=new)
+    assert spec(kube)["leaseTransitions"] == 3
+
+
 def test_reads_go_on_until_another_leads(kube, cluster):
     """A node that is gone says nothing: its standbys lose their stream long before anybody may be promoted."""
     pods = a, b = cluster(2)

@@ -19,9 +19,12 @@ static SyncSituation situation(void *ctx)
     return now;
 }
 
+/* How many follow decides what is done when this primary dies, also right after its promotion. */
 static void on_news(void *ctx)
 {
-    member_report(ctx);
+    Member *m = ctx;
+    instance_probe_now(m->instance);
+    member_report(m);
 }
 
 Sync *member_sync_new(Member *m)
