@@ -78,6 +78,12 @@ class FakeKube:
             merge(obj, patch)
             self.put(LEASES.format(self.ns), obj, "MODIFIED")
 
+    def set_role(self, name, role):
+        with self.cond:
+            obj = json.loads(json.dumps(self.objects[(PODS.format(self.ns), name)]))
+            merge(obj, {"metadata": {"labels": {"pg-swarm.io/role": role}}})
+            self.put(PODS.format(self.ns), obj, "MODIFIED")
+
     def delete_lease(self, name):
         with self.cond:
             obj = self.objects.pop((LEASES.format(self.ns), name))
@@ -159,6 +165,8 @@ class FakeKube:
             return 200, self.put(coll, body, "MODIFIED")
         new = json.loads(json.dumps(old))
         merge(new, body)
+        if new["metadata"]["resourceVersion"] != old["metadata"]["resourceVersion"]:
+            return self.status(409, "Conflict", name)
         return 200, self.put(coll, new, "MODIFIED")
 
     @staticmethod

@@ -283,6 +283,21 @@ def test_a_new_primary_that_freezes_at_once_is_replaced_too(kube, cluster):
     assert spec(kube)["leaseTransitions"] == 3
 
 
+def test_a_label_that_changed_meanwhile_is_not_taken_away(kube, cluster):
+    """The old primary may be a replica by the time that its label is to go, and does not write that twice."""
+    pods = a, b, c = cluster(3, LEASE_SECONDS="9")
+    a.sidecar.send_signal(signal.SIGSTOP)  # so that whoever writes its pod is the new primary
+
+    def before(method, path):
+        if method == "PATCH" and path.endswith(f"/pods/{a.name}"):
+            kube.before = None
+            kube.set_role(a.name, "replica")
+    kube.before = before
+    new = lead(pods, not_this=a)
+    wait_until("labelled", lambda: kube.role(new.name) == "primary")
+    assert kube.before is None and kube.role(a.name) == "replica"
+
+
 def test_reads_go_on_until_another_leads(kube, cluster):
     """A node that is gone says nothing: its standbys lose their stream long before anybody may be promoted."""
     pods = a, b = cluster(2)

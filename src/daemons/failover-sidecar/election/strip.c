@@ -41,7 +41,8 @@ static void again(void *ctx)
             look(&s->at[i]);
 }
 
-/* A pod that is not there has no label. */
+/* A pod that is not there has no label. One that changed since it was looked at is looked at again:
+ * it may be a replica now, whose own label stays. */
 static void settle(Other *o, const Error *err)
 {
     Strip *s = o->all;
@@ -61,12 +62,16 @@ static void on_patched(void *ctx, const Error *err, const cJSON *obj)
     (void)obj;
     Other *o = ctx;
     o->call = NULL;
-    settle(o, err);
+    if (err && err->code == ERR_CONFLICT)
+        look(o);
+    else
+        settle(o, err);
 }
 
-static void take_away(Other *o)
+static void take_away(Other *o, const char *version)
 {
     cJSON *patch = cJSON_CreateObject(), *meta = cJSON_AddObjectToObject(patch, "metadata");
+    cJSON_AddStringToObject(meta, "resourceVersion", version);
     cJSON_AddNullToObject(cJSON_AddObjectToObject(meta, "labels"), "pg-swarm.io/role");
     KubePatch kp = {.ns = o->all->cfg.ns, .name = o->pod, .patch = patch};
     o->call = kube_merge_patch(o->all->cfg.kube, &KUBE_POD, &kp, on_patched, o);
@@ -78,7 +83,7 @@ static void on_pod(void *ctx, const Error *err, const cJSON *obj)
     Other *o = ctx;
     o->call = NULL;
     if (!err && str_eq(kube_label(obj, "pg-swarm.io/role"), "primary"))
-        take_away(o);
+        take_away(o, str_or(kube_str(obj, "metadata.resourceVersion"), ""));
     else
         settle(o, err);
 }
@@ -117,21 +122,16 @@ void strip_free(Strip *s)
     free(s);
 }
 
-void strip_begin(Strip *s, uint64_t epoch, unsigned replicas, int stale)
+void strip_begin(Strip *s, uint64_t epoch, unsigned replicas)
 {
     if (s->epoch == epoch && s->replicas == replicas)
         return;
     cancel(s);
     s->epoch = epoch;
     s->replicas = replicas < STRIP_MEMBERS ? replicas : STRIP_MEMBERS;
-    for (unsigned i = 0; i < s->replicas; i++) {
-        if (i == s->cfg.self)
-            continue;
-        if ((int)i == stale)
-            take_away(&s->at[i]);
-        else
+    for (unsigned i = 0; i < s->replicas; i++)
+        if (i != s->cfg.self)
             look(&s->at[i]);
-    }
 }
 
 bool strip_is_done(const Strip *s, uint64_t epoch)

@@ -14,8 +14,7 @@ typedef struct StripConfig {
 
 Strip *strip_new(const StripConfig *cfg); /* strings are kept */
 void strip_free(Strip *s);
-/* Begin, for members up to `replicas` and one of which the label is known to be stale (-1: none),
- * unless it was done for this epoch. */
-void strip_begin(Strip *s, uint64_t epoch, unsigned replicas, int stale);
+/* Begin, for members up to `replicas`, unless it was done for this epoch. */
+void strip_begin(Strip *s, uint64_t epoch, unsigned replicas);
 /* All of this epoch are without the label, or gone. */
 bool strip_is_done(const Strip *s, uint64_t epoch);

@@ -69,9 +69,6 @@ void member_take(Member *m)
     const Config *c = m->mc.cfg;
     m->contest = *campaign_result(m->campaign);
     m->position = *campaign_position(m->campaign);
-    m->stale =
-        config_ordinal(c, lease_info(m->lease)->released.is ? lease_info(m->lease)->released.by
-                                                            : lease_info(m->lease)->holder);
     SyncSet set =
         sync_at_takeover(durability_of(c->durability), c->replicas, c->ordinal, !m->contest.lossy);
     LeaseClaim claim = bare_claim(m);
@@ -163,7 +160,7 @@ static void on_promoted(void *ctx, const Error *err)
 
 void member_begin_strip(Member *m)
 {
-    strip_begin(m->strip, lease_info(m->lease)->epoch, m->mc.cfg->replicas, m->stale);
+    strip_begin(m->strip, lease_info(m->lease)->epoch, m->mc.cfg->replicas);
 }
 
 void member_promote(Member *m)

@@ -468,7 +468,6 @@ Member *member_new(const MemberConfig *mc)
                                            .ctx = m});
     m->rejoin = member_rejoin_new(m);
     m->label = podlabel_new(mc->kube, mc->cfg->ns, mc->cfg->pod);
-    m->stale = -1;
     m->last_streaming = mc->cfg->replicas - 1;
     m->campaign = campaign_new(
         &(CampaignConfig){.cfg = mc->cfg, .kube = mc->kube, .on_change = member_kick, .ctx = m});

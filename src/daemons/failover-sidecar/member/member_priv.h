@@ -70,7 +70,6 @@ struct Member {
     bool established; /* the lease had a cluster once, since this process started */
     PgView pg;
     bool stop_under_way;   /* STOP_NOW, KILL: beside any other action */
-    int stale;             /* ordinal of who was primary before us; -1: not known */
     ContestResult contest; /* with which the lease was taken last, or tried to */
     Position position;
     uint64_t promote_at;
